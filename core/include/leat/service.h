@@ -1,0 +1,131 @@
+// The seam between calls and what carries them: generated code, dynamic clients and bindings are written against these
+// two small interfaces and never see a connection. `Caller` is the client's side, `Service` the server's.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <leat/context.h>
+#include <leat/message.h>
+#include <leat/status.h>
+
+namespace leat {
+
+enum class CallKind : std::uint8_t { kUnary = 0, kServerStream = 1, kClientStream = 2, kBidi = 3 };
+
+/// 128 bits that two sides compare to learn whether they know a service by the same schema. All zero: no schema.
+struct Fingerprint {
+  std::array<std::uint8_t, 16> bytes{};
+  friend bool operator==(const Fingerprint&, const Fingerprint&) = default;
+};
+
+/// A method as a server offers it. Names are as the wire spells them.
+struct MethodInfo {
+  std::string_view name;
+  CallKind kind = CallKind::kUnary;
+  bool idempotent = false;
+  std::optional<Channel> channel;
+  std::optional<Duration> deadline;
+};
+
+/// A service as it is announced in the handshake. Everything it refers to outlives the Service.
+struct ServiceInfo {
+  std::string_view name;  ///< "imaging.Microscope", or the name an object was registered under
+  std::span<const MethodInfo> methods;
+  Fingerprint fingerprint;
+};
+
+/// One call as the server's handler sees it, of any kind. Used by one thread at a time.
+class ServerCall {
+ public:
+  virtual ~ServerCall() = default;
+
+  [[nodiscard]] virtual Context& context() noexcept = 0;
+  /// The name the caller used, for services that look methods up themselves.
+  [[nodiscard]] virtual std::string_view method() const noexcept = 0;
+  /// The kind of call the caller opened.
+  [[nodiscard]] virtual CallKind kind() const noexcept = 0;
+
+  /// The next request message; nullopt once the caller has half-closed. Blocks until there is one. Fails with
+  /// kCancelled, kDeadlineExceeded or kUnavailable when nobody waits for the answer any more.
+  virtual Result<std::optional<Payload>> read() = 0;
+  /// Sends one reply message. Blocks while the caller's window is full (and `would block` never surfaces here); fails
+  /// as read() does, at the latest one message after the call ended. A unary call takes exactly one.
+  virtual Status write(Payload reply) = 0;
+  /// Sends initial metadata now instead of with the first reply; once, before the first write.
+  virtual Status send_initial_metadata(Metadata metadata) = 0;
+  /// Metadata that will travel with the final status.
+  virtual void set_trailing_metadata(Metadata metadata) = 0;
+};
+
+/// Something that answers calls under a name. One object serves all connections, from several threads at once.
+class Service {
+ public:
+  virtual ~Service() = default;
+
+  [[nodiscard]] virtual const ServiceInfo& info() const noexcept = 0;
+
+  /// Where `method` stands in info().methods. The default compares names; a service whose methods are not listed
+  /// (a Python object) overrides it. nullopt is answered as kUnimplemented.
+  [[nodiscard]] virtual std::optional<std::size_t> find(std::string_view method) const noexcept;
+  /// For the error text when find() gives nullopt: names to suggest, comma-separated; may be empty.
+  [[nodiscard]] virtual std::string known_methods() const;
+
+  /// Answers one call: reads requests, writes replies, and returns the call's final status. May block; runs on a
+  /// thread of Leat's, inline between reads of the socket only if it is known to be quick. Must not throw across this
+  /// boundary (an exception is caught and answered as kUnknown with its what()).
+  virtual Status handle(std::size_t method, ServerCall& call) = 0;
+};
+
+/// A method as a client calls it. The texts must live until the call has started.
+struct MethodRef {
+  std::string_view service;
+  std::string_view method;
+  CallKind kind = CallKind::kUnary;
+  bool idempotent = false;
+  std::optional<Channel> channel;
+  std::optional<Duration> deadline;  ///< the schema's default; CallOptions::timeout overrides it
+};
+
+/// One call as the client sees it, of any kind. Used by one thread at a time, except cancel(), which any thread may
+/// call. Destroying it before the end cancels the call.
+class ClientCall {
+ public:
+  virtual ~ClientCall() = default;
+
+  /// The next reply; nullopt at the end of the replies, after which finish() does not block. Blocks until there is one.
+  /// Failures are not reported here: the replies end, and finish() says why.
+  virtual std::optional<Payload> read() = 0;
+  /// Sends a request message (client streams). Blocks while the server's window is full.
+  virtual Status write(Payload request) = 0;
+  /// No more requests.
+  virtual Status half_close() = 0;
+  /// Waits for the final status. Replies not read by then are dropped.
+  virtual Status finish() = 0;
+  /// Ends the call as kCancelled unless it has ended; does not block. The handler sees Context::cancelled().
+  virtual void cancel() noexcept = 0;
+  /// Blocks until the server's initial metadata is here (with the first reply at the latest, or at the end).
+  virtual const Metadata& initial_metadata() = 0;
+  /// Valid after finish().
+  [[nodiscard]] virtual const Metadata& trailing_metadata() const noexcept = 0;
+};
+
+/// Something that can make calls: a peer, or an in-memory stand-in. Thread-safe.
+class Caller {
+ public:
+  virtual ~Caller() = default;
+
+  /// One request, one reply. Blocks until the reply is here or the call has failed.
+  virtual Result<Payload> call(const MethodRef& method, Payload request, const CallOptions& options) = 0;
+  /// Starts a call of any kind. `request`, if given, is its first and (unless the kind streams requests) only message.
+  virtual Result<std::unique_ptr<ClientCall>> start(const MethodRef& method, std::optional<Payload> request,
+                                                    const CallOptions& options) = 0;
+};
+
+}  // namespace leat
