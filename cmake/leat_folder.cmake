@@ -9,15 +9,19 @@ include(GNUInstallDirs)
 function(leat_target_defaults target)
   target_compile_features(${target} PUBLIC cxx_std_23)
   target_compile_options(${target} PRIVATE ${LEAT_WARNINGS})
-  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  if(NOT LEAT_CORE_ONLY)
+    # Spelled out: as a property it would be -fPIE for programs, which can't use a header precompiled with -fPIC.
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   if(LEAT_PCH)
     if(NOT TARGET leat_pch)
       file(WRITE ${CMAKE_BINARY_DIR}/leat_pch.cc "")
       add_library(leat_pch OBJECT ${CMAKE_BINARY_DIR}/leat_pch.cc)
       target_compile_features(leat_pch PUBLIC cxx_std_23)
-      target_compile_options(leat_pch PRIVATE ${LEAT_WARNINGS})
-      set_target_properties(leat_pch PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF
+      target_compile_options(leat_pch PRIVATE ${LEAT_WARNINGS} -fPIC)
+      set_target_properties(leat_pch PROPERTIES CXX_EXTENSIONS OFF
         CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
       target_precompile_headers(leat_pch PRIVATE <algorithm> <array> <atomic> <chrono> <cstdint> <cstring> <deque>
         <expected> <functional> <map> <memory> <mutex> <optional> <span> <string> <string_view> <unordered_map>
