@@ -1,22 +1,27 @@
 // The contract between a connection and what carries its bytes.
 //
-// A link is an established connection between two peers with one or two lanes; a lane is an ordered, reliable pipe of
-// bytes that hold whole frames one after another. The link does not know what a frame is, except that what it is given
-// in one Slice run may be cut anywhere (byte-stream links) or arrives as it was cut (message links).
+// A link is an established connection between two peers with one or two lanes; a lane is an ordered, reliable
+// pipe of bytes that hold whole frames one after another. The link does not know what a frame is, except that
+// what it is given in one Slice run may be cut anywhere (byte-stream links) or arrives as it was cut (message
+// links).
 //
 // Rules that every implementation keeps, and that conformance.h tests:
 //  1. It never blocks, except in connect(), which takes a time limit.
-//  2. It dies once. After send() or receive() has reported a failure every later call reports one too; there is no
+//  2. It dies once. After send() or receive() has reported a failure every later call reports one too; there
+//  is no
 //     reconnection below a session.
-//  3. What was accepted by send() before close() is delivered if the other side still reads (within reason: `linger`).
+//  3. What was accepted by send() before close() is delivered if the other side still reads (within reason:
+//  `linger`).
 //     The receiver sees all delivered bytes before it sees the loss.
 //  4. It calls nobody back with a lock held, and never calls the receiver except from inside receive().
-//  5. Threads: the calls on one link are serialised by its owner (the connection's mutex); different links, and a link
+//  5. Threads: the calls on one link are serialised by its owner (the connection's mutex); different links,
+//  and a link
 //     beside its listener, may be used from different threads at the same time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,26 +31,23 @@
 #include <leat/context.h>
 #include <leat/status.h>
 
+#include "core/base/slice.h"
+
 namespace leat::transport {
 
 /// Lane 0 carries a session alone; lane 1, where a link has it, is for bulk.
 enum class Lane : std::uint8_t { kMain = 0, kBulk = 1 };
 
-/// A run of bytes to be sent. `owner` keeps large bodies alive beyond the call, for links that send later (ZeroMQ); it
-/// is empty for small pieces in the caller's scratch memory, which a link that sends later must copy.
-struct Slice {
-  Bytes bytes;
-  Buffer owner;
-};
+using leat::Slice;
 
 /// Where a link puts what it receives; implemented by the connection over its session.
 class Receiver {
  public:
   virtual ~Receiver() = default;
 
-  /// Where the next bytes of this lane should be read to: first the rest of the body that is being assembled (may be
-  /// empty), then scratch memory for what follows (never empty). Byte-stream links read into both with one readv and
-  /// then commit() the total. The spans are valid until the next call on the receiver.
+  /// Where the next bytes of this lane should be read to: first the rest of the body that is being assembled
+  /// (may be empty), then scratch memory for what follows (never empty). Byte-stream links read into both
+  /// with one readv and then commit() the total. The spans are valid until the next call on the receiver.
   struct Space {
     std::span<std::byte> body;
     std::span<std::byte> scratch;
@@ -53,7 +55,8 @@ class Receiver {
   virtual Space prepare(Lane lane) = 0;
   /// `size` bytes were put into the spans that prepare() gave last.
   virtual void commit(Lane lane, std::size_t size) = 0;
-  /// For links that already hold the bytes: whole frames, or any part of the byte stream. Copies what it keeps.
+  /// For links that already hold the bytes: whole frames, or any part of the byte stream. Copies what it
+  /// keeps.
   virtual void deliver(Lane lane, Bytes bytes) = 0;
 };
 
@@ -69,24 +72,26 @@ class Link {
   /// The other side's address for logs and errors: "tcp://127.0.0.1:40312".
   [[nodiscard]] virtual const std::string& remote() const noexcept = 0;
 
-  /// What to wait on (poll, epoll; level-triggered as seen from outside). -1: there is nothing to wait on, the
-  /// listener that made this link says when it is readable or writable (ListenerEvents::ready).
+  /// What to wait on (poll, epoll; level-triggered as seen from outside). -1: there is nothing to wait on,
+  /// the listener that made this link says when it is readable or writable (ListenerEvents::ready).
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
   /// True while a send() was cut short, so that the owner waits for writability too.
   [[nodiscard]] virtual bool wants_write() const noexcept = 0;
-  /// To be asked right before waiting, under the owner's lock: true if there is something to receive, or room to send
-  /// again, that the descriptor will not report (ZeroMQ's edge-triggered one). Then call receive()/send() first.
+  /// To be asked right before waiting, under the owner's lock: true if there is something to receive, or room
+  /// to send again, that the descriptor will not report (ZeroMQ's edge-triggered one). Then call
+  /// receive()/send() first.
   [[nodiscard]] virtual bool pending() = 0;
 
-  /// How many bytes the link would like to be given now, so that little is queued below the scheduler: bytes handed
-  /// down that the kernel has not taken yet count against it. 0 until it becomes writable again.
+  /// How many bytes the link would like to be given now, so that little is queued below the scheduler: bytes
+  /// handed down that the kernel has not taken yet count against it. 0 until it becomes writable again.
   [[nodiscard]] virtual std::size_t send_budget(Lane lane) const noexcept = 0;
-  /// Sends what it can of the slices, in order, and returns how many bytes it took (the caller offers the rest again,
-  /// beginning exactly there). Fails with kUnavailable once the link is lost.
+  /// Sends what it can of the slices, in order, and returns how many bytes it took (the caller offers the
+  /// rest again, beginning exactly there). Fails with kUnavailable once the link is lost.
   virtual Result<std::size_t> send(Lane lane, std::span<const Slice> slices) = 0;
 
-  /// Receives what is there, at most about `limit` bytes, into the receiver. Returns the number of bytes received; 0
-  /// if there was nothing. Fails with kUnavailable once the other side is gone and all it sent was delivered.
+  /// Receives what is there, at most about `limit` bytes, into the receiver. Returns the number of bytes
+  /// received; 0 if there was nothing. Fails with kUnavailable once the other side is gone and all it sent
+  /// was delivered.
   virtual Result<std::size_t> receive(Receiver& receiver, std::size_t limit) = 0;
 
   /// Ends the link. What send() accepted is still delivered where that takes no waiting. Idempotent.
@@ -116,8 +121,8 @@ class Listener {
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
   /// As Link::pending().
   [[nodiscard]] virtual bool pending() = 0;
-  /// Accepts what waits, and serves the links without descriptors; does not block. A failure to accept (too many
-  /// descriptors) is not the listener's end: it is retried at the next call.
+  /// Accepts what waits, and serves the links without descriptors; does not block. A failure to accept (too
+  /// many descriptors) is not the listener's end: it is retried at the next call.
   virtual void service(ListenerEvents& events) = 0;
   virtual void close() noexcept = 0;
 };
@@ -126,6 +131,9 @@ class Listener {
 /// `address` is the part behind "scheme://": "127.0.0.1:5700", "/run/x.sock", "name".
 struct ConnectLimits {
   Duration timeout = std::chrono::seconds(5);  ///< connect() gives up as kUnavailable naming URL and cause
+  /// Asked every 100 ms while connect() waits, if set: true ends it as kCancelled (Python asks for Ctrl-C
+  /// here).
+  std::function<bool()> interrupted = {};
 };
 struct ListenLimits {
   bool insecure = false;  ///< allows addresses beyond loopback without keys
@@ -138,10 +146,12 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
   virtual ~Transport() = default;
   [[nodiscard]] virtual std::string_view scheme() const noexcept = 0;
-  /// Blocks up to the time limit. kInvalidArgument for an address it can't read, kUnavailable for one it can't reach.
+  /// Blocks up to the time limit. kInvalidArgument for an address it can't read, kUnavailable for one it
+  /// can't reach.
   virtual Result<std::unique_ptr<Link>> connect(std::string_view address, const ConnectLimits& limits) = 0;
-  /// kInvalidArgument for an address it can't read; kPermissionDenied for one beyond loopback without `insecure`,
-  /// saying both ways out; kAlreadyExists for one in use; kUnavailable for one that this host doesn't have.
+  /// kInvalidArgument for an address it can't read; kPermissionDenied for one beyond loopback without
+  /// `insecure`, saying both ways out; kAlreadyExists for one in use; kUnavailable for one that this host
+  /// doesn't have.
   virtual Result<std::unique_ptr<Listener>> listen(std::string_view address, const ListenLimits& limits) = 0;
 };
 
