@@ -1,7 +1,7 @@
 """Runs test programs and counts what they say: gtest programs as ctest lists them, and pytest.
 
-Every count comes from a JUnit file that the runner wrote itself. A program that writes none (it crashed, or it
-is no gtest program) counts as one test, passed or failed by its exit code.
+Every count comes from a JUnit file that the runner wrote itself. A program that writes none (it crashed, or
+it is no gtest program) counts as one test, passed or failed by its exit code.
 """
 
 from __future__ import annotations
