@@ -11,8 +11,8 @@ std::string_view channel_name(Channel channel) noexcept {
   return index < kNames.size() ? kNames[index] : "unknown";
 }
 
-std::optional<std::size_t> Service::find(std::string_view method) const noexcept {
-  const std::span<const MethodInfo> methods = info().methods;
+std::optional<std::size_t> Service::find_method(std::string_view method) const noexcept {
+  const std::span<const MethodInfo> methods = service_info().methods;
   for (std::size_t i = 0; i < methods.size(); ++i) {
     if (methods[i].name == method) return i;
   }
@@ -21,7 +21,7 @@ std::optional<std::size_t> Service::find(std::string_view method) const noexcept
 
 std::string Service::known_methods() const {
   std::string names;
-  for (const MethodInfo& method : info().methods) {
+  for (const MethodInfo& method : service_info().methods) {
     if (!names.empty()) names += ", ";
     names += method.name;
   }

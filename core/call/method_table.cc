@@ -48,7 +48,7 @@ std::string nearest_name(std::string_view name, std::string_view known) {
 }
 
 Status MethodTable::add(std::shared_ptr<Service> service) {
-  std::string name(service->info().name);
+  std::string name(service->service_info().name);
   if (name.empty() || name.size() > wire::kMaxNameBytes) {
     return {Code::kInvalidArgument, "a service's name must have 1 to " + std::to_string(wire::kMaxNameBytes) + " bytes"};
   }
@@ -66,7 +66,7 @@ Result<Target> MethodTable::find(std::string_view service, std::string_view meth
     return failure(Code::kNotFound, "nothing is offered here as '" + std::string(service) + "'" + hint(service, names) +
                                         (names.empty() ? "; nothing is offered at all" : "; offered: " + names));
   }
-  if (const auto index = at->second->find(method)) return Target{at->second, *index};
+  if (const auto index = at->second->find_method(method)) return Target{at->second, *index};
   const std::string names = at->second->known_methods();
   return failure(Code::kUnimplemented, "'" + std::string(service) + "' has no method '" + std::string(method) + "'" +
                                            hint(method, names) + (names.empty() ? "" : "; it has: " + names));
@@ -74,7 +74,7 @@ Result<Target> MethodTable::find(std::string_view service, std::string_view meth
 
 std::vector<wire::Announcement> MethodTable::announcements() const {
   std::vector<wire::Announcement> list;
-  for (const auto& [name, service] : services_) list.push_back({name, service->info().fingerprint});
+  for (const auto& [name, service] : services_) list.push_back({name, service->service_info().fingerprint});
   return list;
 }
 

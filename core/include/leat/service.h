@@ -65,22 +65,24 @@ class ServerCall {
 };
 
 /// Something that answers calls under a name. One object serves all connections, from several threads at once.
+/// Generated services derive from this and add one function per method, so the names here are ones that no schema is
+/// likely to use for a method.
 class Service {
  public:
   virtual ~Service() = default;
 
-  [[nodiscard]] virtual const ServiceInfo& info() const noexcept = 0;
+  [[nodiscard]] virtual const ServiceInfo& service_info() const noexcept = 0;
 
-  /// Where `method` stands in info().methods. The default compares names; a service whose methods are not listed
+  /// Where `method` stands in service_info().methods. The default compares names; a service whose methods are not listed
   /// (a Python object) overrides it. nullopt is answered as kUnimplemented.
-  [[nodiscard]] virtual std::optional<std::size_t> find(std::string_view method) const noexcept;
-  /// For the error text when find() gives nullopt: names to suggest, comma-separated; may be empty.
+  [[nodiscard]] virtual std::optional<std::size_t> find_method(std::string_view method) const noexcept;
+  /// For the error text when find_method() gives nullopt: names to suggest, comma-separated; may be empty.
   [[nodiscard]] virtual std::string known_methods() const;
 
   /// Answers one call: reads requests, writes replies, and returns the call's final status. May block; runs on a
   /// thread of Leat's, inline between reads of the socket only if it is known to be quick. Must not throw across this
   /// boundary (an exception is caught and answered as kUnknown with its what()).
-  virtual Status handle(std::size_t method, ServerCall& call) = 0;
+  virtual Status handle_call(std::size_t method, ServerCall& call) = 0;
 };
 
 /// A method as a client calls it. The texts must live until the call has started.

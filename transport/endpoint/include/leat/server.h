@@ -42,7 +42,7 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();  ///< close()
 
-  /// Offers a service under info().name. kAlreadyExists if the name is taken. Connections that shook hands before
+  /// Offers a service under service_info().name. kAlreadyExists if the name is taken. Connections that shook hands before
   /// can call it but don't see it in Peer::services().
   Status add(std::shared_ptr<Service> service);
 
