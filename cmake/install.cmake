@@ -1,0 +1,38 @@
+# What `cmake --install --component cpp` puts where, so that find_package(leat) gives leat::leat, the program leatc and
+# the function leat_generate. The Python package is a component of its own (python).
+include(CMakePackageConfigHelpers)
+set(LEAT_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/leat)
+
+# leat::leat is all that a program needs: peers and servers, and what generated code stands on.
+add_library(leat_leat INTERFACE)
+add_library(leat::leat ALIAS leat_leat)
+set_target_properties(leat_leat PROPERTIES EXPORT_NAME leat)
+target_link_libraries(leat_leat INTERFACE leat_transport_endpoint leat_schema_dynamic)
+
+# Each folder's archive is installed; the schema compiler's stays behind, since leatc is its public face.
+get_property(targets GLOBAL PROPERTY LEAT_FOLDER_TARGETS)
+list(FILTER targets EXCLUDE REGEX "^leat_schema_compiler")
+if(TARGET leatc)
+  list(APPEND targets leatc)
+endif()
+install(TARGETS ${targets} leat_leat EXPORT leatTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cpp
+  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT cpp)
+install(EXPORT leatTargets NAMESPACE leat:: DESTINATION ${LEAT_PACKAGE_DIR} COMPONENT cpp)
+
+foreach(root core/include schema/include transport/endpoint/include)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${root}/leat DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT cpp
+    FILES_MATCHING PATTERN "*.h")
+endforeach()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/schema/leat DESTINATION ${CMAKE_INSTALL_DATADIR}/leat/schema COMPONENT cpp
+  FILES_MATCHING PATTERN "*.fbs")
+
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/leatConfig.cmake.in ${CMAKE_BINARY_DIR}/leatConfig.cmake
+  INSTALL_DESTINATION ${LEAT_PACKAGE_DIR} PATH_VARS CMAKE_INSTALL_DATADIR)
+# Before 1.0 a minor version may change the API.
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/leatConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+set(files ${CMAKE_BINARY_DIR}/leatConfig.cmake ${CMAKE_BINARY_DIR}/leatConfigVersion.cmake)
+if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/leat_generate.cmake)
+  list(APPEND files ${CMAKE_CURRENT_LIST_DIR}/leat_generate.cmake)
+endif()
+install(FILES ${files} DESTINATION ${LEAT_PACKAGE_DIR} COMPONENT cpp)
