@@ -104,7 +104,9 @@ class ListenerEvents {
   virtual ~ListenerEvents() = default;
   /// A new link; nothing was received on it yet (but it may be readable already).
   virtual void accepted(std::unique_ptr<Link> link) = 0;
-  /// A link without a descriptor has something to receive, room to send again, or was lost.
+  /// A link without a descriptor has something to receive, room to send again, or was lost. Where links are
+  /// destroyed by other threads than the listener's, this one may be gone by now: then its address is a key
+  /// to look up, no more.
   virtual void ready(Link& link) = 0;
 };
 

@@ -162,6 +162,7 @@ Result<ListenSocket> ListenSocket::open_tcp(std::string_view scheme, std::string
 
 void ListenSocket::swap(ListenSocket& other) noexcept {
   std::swap(socket_, other.socket_);
+  std::swap(lock_, other.lock_);
   url_.swap(other.url_);
   path_.swap(other.path_);
   std::swap(owner_, other.owner_);

@@ -83,6 +83,7 @@ class ListenSocket {
   void swap(ListenSocket& other) noexcept;
 
   Descriptor socket_;
+  Descriptor lock_;  // on the file beside path_
   std::string url_;
   std::string path_;  // empty unless this object has to remove it
   pid_t owner_ = 0;   // a forked child must not remove its parent's file

@@ -2,14 +2,11 @@
 // a stale file from a live server; between that test and the new bind() another server could start. A lock on
 // a sibling file closes the gap. The lock file is never removed: whoever removes one may remove it under
 // somebody who just opened it.
-#include <array>
 #include <cerrno>
-#include <chrono>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <thread>
 #include <unistd.h>
 
 #include "transport/link/socket.h"
@@ -17,17 +14,11 @@
 namespace leat::transport {
 namespace {
 
-// Nobody holds the lock for longer than a few system calls take.
-constexpr Duration kLockLimit = std::chrono::seconds(1);
-
 std::expected<Descriptor, int> lock_beside(const std::string& path) {
   Descriptor lock(open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
   if (!lock) return std::unexpected(errno);
-  const TimePoint deadline = deadline_after(kLockLimit);
   while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return std::unexpected(errno);
-    if (TimePoint(std::chrono::steady_clock::now()) >= deadline) return std::unexpected(EADDRINUSE);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (errno != EINTR) return std::unexpected(errno == EWOULDBLOCK ? EADDRINUSE : errno);
   }
   return lock;
 }
@@ -56,7 +47,7 @@ Result<ListenSocket> ListenSocket::open_unix(std::string_view scheme, std::strin
   if (!address) return failure(std::move(address.error()));
   const std::string url = make_url(scheme, path);
   const std::string file(path);
-  const auto lock = lock_beside(file);
+  auto lock = lock_beside(file);
   if (!lock) return failure(listen_failure(url, lock.error()));
 
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -74,7 +65,6 @@ Result<ListenSocket> ListenSocket::open_unix(std::string_view scheme, std::strin
       error = bind(socket.get(), address->data(), address->size()) == 0 ? 0 : errno;
     }
   }
-  // Listen before the lock goes: a bound socket that does not listen yet looks stale.
   if (error == 0 && listen(socket.get(), limits.backlog) != 0) error = errno;
   struct stat made{};
   if (error == 0 && lstat(file.c_str(), &made) != 0) error = errno;
@@ -82,6 +72,7 @@ Result<ListenSocket> ListenSocket::open_unix(std::string_view scheme, std::strin
 
   ListenSocket result;
   result.socket_ = std::move(socket);
+  result.lock_ = std::move(*lock);
   result.url_ = url;
   result.path_ = file;
   result.owner_ = getpid();
@@ -91,17 +82,14 @@ Result<ListenSocket> ListenSocket::open_unix(std::string_view scheme, std::strin
 }
 
 void ListenSocket::close() noexcept {
-  if (!path_.empty() && owner_ == getpid()) {
-    // Without the lock the file might be replaced by another server's between the look and the removal. If
-    // the lock can't be had, a stale file is left behind, which the next server clears.
-    const auto lock = lock_beside(path_);
-    struct stat there{};
-    if (lock && lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_) {
-      unlink(path_.c_str());
-    }
+  struct stat there{};
+  if (!path_.empty() && owner_ == getpid() && lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ &&
+      there.st_ino == inode_) {
+    unlink(path_.c_str());
   }
   path_.clear();
   socket_.reset();
+  lock_.reset();
 }
 
 }  // namespace leat::transport
