@@ -3,7 +3,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup configure build demo test test-quick bench lint format sanitize wasm wheel install-wheel clean
 PYTHON := .venv/bin/python
-JOBS ?= $(shell nproc)
 ALL ?=
 
 help: ## this list
