@@ -73,7 +73,9 @@ def encode(node: Node, attachments: list[bytes]) -> bytes:
                 return ext(17, struct.pack("<I", len(attachments)))
             return sized(len(raw), None, 0, (0xC4, 0xC5, 0xC6)) + raw
         case "list":
-            return sized(len(data), 0x90, 15, (None, 0xDC, 0xDD)) + b"".join(encode(x, attachments) for x in data)
+            return sized(len(data), 0x90, 15, (None, 0xDC, 0xDD)) + b"".join(
+                encode(x, attachments) for x in data
+            )
         case "tuple":
             items = b"".join(encode(x, attachments) for x in data)
             return sized(len(data) + 1, 0x90, 15, (None, 0xDC, 0xDD)) + ext(1, b"") + items
@@ -89,7 +91,9 @@ def encode(node: Node, attachments: list[bytes]) -> bytes:
             if len(raw) > INLINE_ARRAY:
                 attachments.append(raw)
                 number, raw = len(attachments), b""
-            head = struct.pack("<BBBBI", DTYPES.index(data["dtype"]), data["order"] == "column", len(shape), 0, number)
+            head = struct.pack(
+                "<BBBBI", DTYPES.index(data["dtype"]), data["order"] == "column", len(shape), 0, number
+            )
             return ext(16, head + struct.pack(f"<{len(shape)}q", *shape) + raw)
     raise ValueError(kind)
 
@@ -114,11 +118,32 @@ def nested(levels: int) -> Node:
 
 
 def good() -> list[tuple[str, Node]]:
-    edges = [0, 1, 127, 128, 255, 256, 65535, 65536, (1 << 32) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
+    edges = [
+        0,
+        1,
+        127,
+        128,
+        255,
+        256,
+        65535,
+        65536,
+        (1 << 32) - 1,
+        1 << 32,
+        (1 << 63) - 1,
+        1 << 63,
+        (1 << 64) - 1,
+    ]
     edges += [-1, -32, -33, -128, -129, -32768, -32769, -(1 << 31), -(1 << 31) - 1, -(1 << 63)]
-    plain: list[tuple[str, Node]] = [("nothing", {"nil": ""}), ("true", {"bool": "true"}), ("false", {"bool": "false"})]
+    plain: list[tuple[str, Node]] = [
+        ("nothing", {"nil": ""}),
+        ("true", {"bool": "true"}),
+        ("false", {"bool": "false"}),
+    ]
     plain += [(f"the integer {value}", {"int": str(value)}) for value in edges]
-    plain += [(f"the float {value}", number(value)) for value in (0.0, -0.0, 1.5, 5e-324, float("inf"), float("nan"))]
+    plain += [
+        (f"the float {value}", number(value))
+        for value in (0.0, -0.0, 1.5, 5e-324, float("inf"), float("nan"))
+    ]
     plain += [
         ("an empty text", {"text": ""}),
         ("a text of 31 bytes", {"text": "x" * 31}),
@@ -193,7 +218,11 @@ def bad() -> list[tuple[str, str, list[str]]]:
         ("an array whose attachment is missing", "c71010" + "0500010001000000" + shape, []),
         ("an array whose attachment is too short", "c71010" + "0500010001000000" + shape, ["000000"]),
         ("an array whose attachment is too long", "c71010" + "0500010001000000" + shape, ["0000000000"]),
-        ("an array both inline and attached", "c71410" + "0500010001000000" + shape + "00000000", ["00000000"]),
+        (
+            "an array both inline and attached",
+            "c71410" + "0500010001000000" + shape + "00000000",
+            ["00000000"],
+        ),
         ("bytes in attachment 0", "d61100000000", ["00"]),
         ("bytes in an attachment that is missing", "d61102000000", ["00"]),
         ("bytes with a number of three bytes", "c70311010000", ["00"]),
@@ -212,7 +241,9 @@ def main() -> None:
     for name, node in good():
         attachments: list[bytes] = []
         head = encode(node, attachments)
-        values.append({"name": name, "value": node, "head": head.hex(), "attachments": [a.hex() for a in attachments]})
+        values.append(
+            {"name": name, "value": node, "head": head.hex(), "attachments": [a.hex() for a in attachments]}
+        )
     malformed = [{"name": name, "head": head, "attachments": parts} for name, head, parts in bad()]
     target = Path(__file__).with_name("values.json")
     rows = {"values": values, "malformed": malformed}

@@ -1,0 +1,128 @@
+#include "gil.h"
+
+#include <atomic>
+#include <pthread.h>
+#include <utility>
+
+namespace leat::python {
+namespace {
+
+std::atomic<bool> forbidden{false};
+
+/// Holds one level of PyGILState for the thread's life, so that its Python state is not made anew each time.
+class ThreadState {
+ public:
+  ThreadState() = default;
+  ThreadState(const ThreadState&) = delete;
+  ThreadState& operator=(const ThreadState&) = delete;
+  ~ThreadState() {
+    if (!made_ || forbidden.load()) return;
+    const PyGILState_STATE inner = PyGILState_Ensure();
+    PyGILState_Release(inner);
+    PyGILState_Release(PyGILState_UNLOCKED);
+  }
+  void make() {
+    if (made_ || PyGILState_GetThisThreadState() != nullptr) return;
+    made_ = true;
+    PyGILState_Ensure();
+    PyEval_SaveThread();
+  }
+
+ private:
+  bool made_ = false;
+};
+thread_local ThreadState thread_state;
+
+/// References that nobody could drop at the time: a stack that threads push to without a lock.
+struct ObjectBlock : Buffer::Block {
+  PyObject* owner = nullptr;
+  ObjectBlock* next = nullptr;
+};
+std::atomic<ObjectBlock*> put_aside{nullptr};
+
+int drop_later(void* /*unused*/) {
+  drop_put_aside();
+  return 0;
+}
+
+void put_block_aside(Buffer::Block* block) noexcept {
+  auto* dying = static_cast<ObjectBlock*>(block);
+  ObjectBlock* head = put_aside.load();
+  do {
+    dying->next = head;
+  } while (!put_aside.compare_exchange_weak(head, dying));
+  // Asks the main thread to come by; it may decline (its list is full), then somebody else will.
+  if (head == nullptr && !forbidden.load()) Py_AddPendingCall(&drop_later, nullptr);
+}
+
+pthread_t main_thread() {
+  static const pthread_t kThread = [] {
+    const py::object main = py::module_::import("threading").attr("main_thread")();
+    return static_cast<pthread_t>(main.attr("ident").cast<unsigned long>());
+  }();
+  return kThread;
+}
+
+}  // namespace
+
+TakeGil::TakeGil() noexcept {
+  if (forbidden.load()) return;
+  thread_state.make();
+  state_ = PyGILState_Ensure();
+  held_ = true;
+  if (put_aside.load(std::memory_order_relaxed) != nullptr) drop_put_aside();
+}
+
+TakeGil::~TakeGil() {
+  if (held_) PyGILState_Release(state_);
+}
+
+void forbid_python() noexcept { forbidden.store(true); }
+bool python_forbidden() noexcept { return forbidden.load(); }
+
+Buffer wrap_object(py::object owner, Bytes bytes) {
+  if (bytes.empty()) return {};
+  auto* block = new ObjectBlock;
+  block->destroy = &put_block_aside;
+  block->owner = owner.release().ptr();
+  return Buffer::adopt(block, bytes);
+}
+
+SharedObject::~SharedObject() {
+  auto* block = new ObjectBlock;
+  block->owner = object_;
+  put_block_aside(block);
+}
+
+void drop_put_aside() noexcept {
+  ObjectBlock* block = put_aside.exchange(nullptr);
+  if (block == nullptr) return;
+  PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
+  PyErr_Fetch(&type, &value, &trace);  // a destructor must not see, or lose, an error on its way
+  while (block != nullptr) {
+    ObjectBlock* next = block->next;
+    Py_DECREF(block->owner);
+    delete block;
+    block = next;
+  }
+  PyErr_Restore(type, value, trace);
+}
+
+bool interrupted() {
+  if (forbidden.load()) return false;
+  static std::atomic<bool> known{false};
+  static pthread_t main{};
+  if (!known.load(std::memory_order_acquire)) {
+    const PyGILState_STATE state = PyGILState_Ensure();
+    main = main_thread();
+    known.store(true, std::memory_order_release);
+    PyGILState_Release(state);
+  }
+  if (pthread_equal(pthread_self(), main) == 0) return false;
+  const PyGILState_STATE state = PyGILState_Ensure();
+  const bool raised = PyErr_CheckSignals() != 0;
+  PyGILState_Release(state);
+  return raised;
+}
+
+}  // namespace leat::python
