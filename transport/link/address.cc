@@ -245,10 +245,9 @@ Status beyond_loopback(std::string_view url) {
           "insecure=True (C++: ServerOptions::insecure) if that is meant, or listen on 127.0.0.1 or ipc://"};
 }
 
-Status lost(std::string_view url, int error) {
-  if (error == 0) return {Code::kUnavailable, std::string(url) + ": connection closed by the peer"};
-  return {Code::kUnavailable,
-          std::string(url) + ": connection lost (" + std::generic_category().message(error) + ")"};
+Status lost(int error) {
+  if (error == 0) return {Code::kUnavailable, "connection closed by the peer"};
+  return {Code::kUnavailable, "connection lost (" + std::generic_category().message(error) + ")"};
 }
 
 }  // namespace leat::transport

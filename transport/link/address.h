@@ -65,7 +65,8 @@ Result<SocketAddress> unix_address(std::string_view scheme, std::string_view pat
 [[nodiscard]] Status connect_timeout(std::string_view url, Duration limit);
 [[nodiscard]] Status listen_failure(std::string_view url, int error);
 [[nodiscard]] Status beyond_loopback(std::string_view url);
-/// The loss of an established link; `error` 0 is an orderly end by the other side.
-[[nodiscard]] Status lost(std::string_view url, int error);
+/// The loss of an established link; `error` 0 is an orderly end by the other side. Does not name the URL:
+/// whoever holds the link knows which one its user calls it by.
+[[nodiscard]] Status lost(int error);
 
 }  // namespace leat::transport

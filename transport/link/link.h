@@ -75,7 +75,9 @@ class Link {
   /// What to wait on (poll, epoll; level-triggered as seen from outside). -1: there is nothing to wait on,
   /// the listener that made this link says when it is readable or writable (ListenerEvents::ready).
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
-  /// True while a send() was cut short, so that the owner waits for writability too.
+  /// True while a send() was cut short and the descriptor's writability will tell of room, so that the owner
+  /// waits for that too. Always false where readability tells it (descriptors that are never, or always,
+  /// writable).
   [[nodiscard]] virtual bool wants_write() const noexcept = 0;
   /// To be asked right before waiting, under the owner's lock: true if there is something to receive, or room
   /// to send again, that the descriptor will not report (ZeroMQ's edge-triggered one). Then call

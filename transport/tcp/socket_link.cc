@@ -56,7 +56,7 @@ SocketLink::SocketLink(Descriptor socket, std::string_view scheme, std::string r
 SocketLink::~SocketLink() { close(); }
 
 std::unexpected<Status> SocketLink::fail(int error) {
-  if (failure_.ok()) failure_ = lost(remote_, error);
+  if (failure_.ok()) failure_ = lost(error);
   wants_write_ = false;
   return failure(failure_);
 }
