@@ -31,11 +31,14 @@ struct Payload {
   }
 };
 
-/// A received schema message: a view and the payload that keeps it valid. Movable; the view lives as long as this.
+/// A received schema message: a view and the payload that keeps it valid. The view lives as long as this. Movable and
+/// not copyable: the view points into this payload's list of attachments, which a copy would have anew.
 template <class View>
 class Message {
  public:
   Message(Payload payload, View view) : payload_(std::move(payload)), view_(view) {}
+  Message(Message&&) noexcept = default;
+  Message& operator=(Message&&) noexcept = default;
 
   const View& operator*() const noexcept { return view_; }
   const View* operator->() const noexcept { return &view_; }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <leat/schema/descriptor.h>
@@ -21,13 +22,20 @@ struct Diagnostic {
   [[nodiscard]] std::string to_string() const;
 };
 
-/// Compiles a schema file and what it includes. Includes are searched beside the including file, then in
-/// `include_directories` in order; "leat/leat.fbs" is built in. Fails as kInvalidArgument (kNotFound if the file itself
-/// can't be read) with one "file:line: message" per line, the same that `diagnostics` takes up if given.
-/// Thread-safe, but compilations wait for each other.
-[[nodiscard]] Result<std::shared_ptr<const Schema>> compile(
-    const std::filesystem::path& file, const std::vector<std::filesystem::path>& include_directories = {},
-    std::vector<Diagnostic>* diagnostics = nullptr);
+struct CompileOptions {
+  /// Where includes are searched, in order, if they are not beside the including file. "leat/leat.fbs" is built in.
+  std::vector<std::filesystem::path> include_directories;
+  /// Also refuse names that collide once they are spelled the way of a language: for its generator.
+  bool check_cpp_names = false;
+  bool check_python_names = false;
+};
+
+/// Compiles a schema file and what it includes. Fails as kInvalidArgument (kNotFound if the file itself can't be read)
+/// with one "file:line: message" per line, which `diagnostics`, if given, takes up one by one. Thread-safe, but
+/// compilations wait for each other.
+[[nodiscard]] Result<std::shared_ptr<const Schema>> compile(const std::filesystem::path& file,
+                                                            const CompileOptions& options = {},
+                                                            std::vector<Diagnostic>* diagnostics = nullptr);
 
 /// The text of "leat/leat.fbs".
 [[nodiscard]] std::string_view builtin_schema() noexcept;

@@ -1,0 +1,187 @@
+#include "schema/compiler/gen_cpp_service.h"
+
+#include <array>
+#include <string_view>
+
+namespace leat::schema {
+namespace {
+
+// In the order of CallKind.
+constexpr std::array<std::string_view, 4> kKinds = {"kUnary", "kServerStream", "kClientStream", "kBidi"};
+constexpr std::array<std::string_view, 4> kServe = {"serve_unary", "serve_server_stream", "serve_client_stream",
+                                                    "serve_bidi"};
+// In the order of Channel.
+constexpr std::array<std::string_view, 4> kChannels = {"kControl", "kStream", "kRpc", "kBulk"};
+
+struct MethodNames {
+  std::string name;
+  std::string request;
+  std::string request_view;
+  std::string response;
+  std::string response_view;
+};
+
+MethodNames names_of(const Schema& schema, const Method& method, const CppTypes& types) {
+  const std::string& request = schema.tables[static_cast<std::size_t>(method.request)].name;
+  const std::string& response = schema.tables[static_cast<std::size_t>(method.response)].name;
+  return {.name = types.namer().method(method.name),
+          .request = types.type(request),
+          .request_view = types.type(request, "View"),
+          .response = types.type(response),
+          .response_view = types.type(response, "View")};
+}
+
+void emit_client(const Schema& schema, const Service& service, const std::string& info, Emitter& out,
+                 const CppTypes& types) {
+  const std::string name = types.type(service.name);
+  out.need("#include <memory>");
+  out.gap();
+  out.doc("///", service.doc);
+  out.line("/// The client's side. Cheap to copy; thread-safe.");
+  out.line("class {} {{", name);
+  out.line(" public:");
+  out.indent();
+  out.line("explicit {}(std::shared_ptr<leat::Caller> caller) noexcept : caller_(std::move(caller)) {{}}", name);
+  out.line("[[nodiscard]] static const leat::ServiceInfo& service_info() noexcept {{ return {}; }}", info);
+  for (std::size_t i = 0; i < service.methods.size(); ++i) {
+    const Method& method = service.methods[i];
+    const MethodNames names = names_of(schema, method, types);
+    out.gap();
+    out.doc("///", method.doc);
+    const std::string ref = fmt::format("leat::schema::method_ref({}, {})", info, i);
+    const auto with_request = [&](std::string_view result, std::string_view call) {
+      out.line("[[nodiscard]] {} {}(const {}& request = {{}}, const leat::CallOptions& options = {{}}) const {{", result,
+               names.name, names.request);
+      out.line("  return leat::schema::{}<{}>(*caller_, {}, encode(request), options);", call, names.response_view, ref);
+    };
+    const auto with_requests = [&](std::string_view result, std::string_view call) {
+      out.line("[[nodiscard]] {}<{}, {}> {}(const leat::CallOptions& options = {{}}) const {{", result, names.request,
+               names.response_view, names.name);
+      out.line("  return leat::schema::{}<{}, {}>(*caller_, {}, options);", call, names.request, names.response_view,
+               ref);
+    };
+    switch (method.kind) {
+      case CallKind::kUnary:
+        with_request("leat::Result<leat::Message<" + names.response_view + ">>", "call_unary");
+        break;
+      case CallKind::kServerStream: with_request("leat::Reader<" + names.response_view + ">", "call_server_stream"); break;
+      case CallKind::kClientStream: with_requests("leat::Upload", "call_client_stream"); break;
+      case CallKind::kBidi: with_requests("leat::Exchange", "call_bidi"); break;
+    }
+    out.line("}}");
+  }
+  out.dedent();
+  out.gap();
+  out.line(" private:");
+  out.line("  std::shared_ptr<leat::Caller> caller_;");
+  out.line("}};");
+  out.gap();
+}
+
+/// "leat::Context& context, FrameView request, leat::Writer<Frame>& out", and the same without types.
+std::pair<std::string, std::string> parameters(const Method& method, const MethodNames& names) {
+  const bool streams_requests = method.kind == CallKind::kClientStream || method.kind == CallKind::kBidi;
+  const bool streams_replies = method.kind == CallKind::kServerStream || method.kind == CallKind::kBidi;
+  std::string declared = "leat::Context& context, ";
+  std::string passed = "context, ";
+  declared += streams_requests ? "leat::RequestReader<" + names.request_view + ">& requests"
+                               : names.request_view + " request";
+  passed += streams_requests ? "requests" : "request";
+  if (streams_replies) {
+    declared += ", leat::Writer<" + names.response + ">& out";
+    passed += ", out";
+  }
+  return {declared, passed};
+}
+
+void emit_base(const Schema& schema, const Service& service, const std::string& info, Emitter& out,
+               const CppTypes& types) {
+  out.gap();
+  out.doc("///", service.doc);
+  out.line("/// The server's side: derive from it and give it to a server. Handlers run on several threads at once; views");
+  out.line("/// of requests are valid until the handler returns.");
+  out.line("class {} : public leat::Service {{", types.type(service.name, "Service"));
+  out.line(" public:");
+  out.indent();
+  for (const Method& method : service.methods) {
+    const MethodNames names = names_of(schema, method, types);
+    const bool one_reply = method.kind == CallKind::kUnary || method.kind == CallKind::kClientStream;
+    out.doc("///", method.doc);
+    out.line("virtual {} {}({}) = 0;", one_reply ? "leat::Result<" + names.response + ">" : std::string("leat::Status"),
+             names.name, parameters(method, names).first);
+  }
+  out.gap();
+  out.line("[[nodiscard]] const leat::ServiceInfo& service_info() const noexcept final {{ return {}; }}", info);
+  const bool empty = service.methods.empty();
+  out.line("leat::Status handle_call({}std::size_t method, {}leat::ServerCall& call) final {{",
+           empty ? "[[maybe_unused]] " : "", empty ? "[[maybe_unused]] " : "");
+  out.need("#include <cstddef>");
+  out.indent();
+  if (!empty) out.line("switch (method) {{");
+  for (std::size_t i = 0; i < service.methods.size(); ++i) {
+    const Method& method = service.methods[i];
+    const MethodNames names = names_of(schema, method, types);
+    const auto [declared, passed] = parameters(method, names);
+    const bool streams_replies = method.kind == CallKind::kServerStream || method.kind == CallKind::kBidi;
+    out.line("  case {}:", i);
+    out.line("    return leat::schema::{}<{}{}>(call, [this]({}) {{", kServe[static_cast<std::size_t>(method.kind)],
+             names.request_view, streams_replies ? ", " + names.response : std::string(), declared);
+    out.line("      return {}({});", names.name, passed);
+    out.line("    }});");
+  }
+  if (!empty) {
+    out.line("  default: break;");
+    out.line("}}");
+  }
+  out.line("return {{leat::Code::kUnimplemented, \"{} has no such method\"}};", service.name);
+  out.dedent();
+  out.line("}}");
+  out.dedent();
+  out.line("}};");
+  out.gap();
+}
+
+}  // namespace
+
+void emit_cpp_service_info(const Schema& schema, const Service& service, const std::string& generated, Emitter& out,
+                           const CppTypes& types) {
+  const std::string name = types.namer().type(service.name);
+  out.need("#include <chrono>");
+  out.need("#include <leat/service.h>");
+  out.need("#include <leat/stream.h>");
+  out.gap();
+  out.line("namespace {} {{", generated);
+  out.gap();
+  out.line("inline constexpr std::array<leat::MethodInfo, {}> k{}Methods = {{{{", service.methods.size(), name);
+  for (const Method& method : service.methods) {
+    std::string row = fmt::format(".name = \"{}\", .kind = leat::CallKind::{}", method.name,
+                                  kKinds[static_cast<std::size_t>(method.kind)]);
+    row += fmt::format(", .idempotent = {}", method.idempotent);
+    row += method.channel ? fmt::format(", .channel = leat::Channel::{}", kChannels[static_cast<std::size_t>(*method.channel)])
+                          : std::string(", .channel = {}");
+    row += method.deadline_ms ? fmt::format(", .deadline = std::chrono::milliseconds({})", *method.deadline_ms)
+                              : std::string(", .deadline = {}");
+    out.line("    {{{}}},", row);
+  }
+  out.line("}}}};");
+  std::string bytes;
+  for (const std::uint8_t byte : fingerprint(schema, service).bytes) bytes += fmt::format("0x{:02x}, ", byte);
+  bytes.resize(bytes.size() - 2);
+  out.line("inline constexpr leat::ServiceInfo k{} = {{", name);
+  out.line("    .name = \"{}\",", service.name);
+  out.line("    .methods = k{}Methods,", name);
+  out.line("    .fingerprint = {{{{{}}}}},", bytes);
+  out.line("}};");
+  out.gap();
+  out.line("}}  // namespace {}", generated);
+  out.gap();
+}
+
+void emit_cpp_service(const Schema& schema, const Service& service, const std::string& generated, Emitter& out,
+                      const CppTypes& types) {
+  const std::string info = fmt::format("::{}::k{}", generated, types.namer().type(service.name));
+  emit_client(schema, service, info, out, types);
+  emit_base(schema, service, info, out, types);
+}
+
+}  // namespace leat::schema
