@@ -23,7 +23,7 @@ TimePoint deadline_of(const MethodRef& method, const CallOptions& options, TimeP
 }
 
 Result<wire::StreamId> Calls::start(const MethodRef& method, std::optional<Payload> request,
-                                    const CallOptions& options, TimePoint deadline, TimePoint now, void* tag) {
+                                    const CallOptions& options, TimePoint deadline, TimePoint now) {
   if (Status metadata = options.metadata.validate(); !metadata.ok()) return failure(std::move(metadata));
   wire::Open open;
   open.kind = method.kind;
@@ -35,7 +35,7 @@ Result<wire::StreamId> Calls::start(const MethodRef& method, std::optional<Paylo
     const Duration left = std::max(deadline - now, Duration::zero());
     open.timeout_us = static_cast<std::uint64_t>(std::chrono::ceil<microseconds>(left).count());
   }
-  const Result<wire::StreamId> id = session_.open(open, choose_channel(method, options, request), tag);
+  const Result<wire::StreamId> id = session_.open(open, choose_channel(method, options, request));
   if (!id) return id;
   if (request) {
     const bool only = method.kind == CallKind::kUnary || method.kind == CallKind::kServerStream;
@@ -111,7 +111,6 @@ void Calls::on_timeout(TimePoint now) {
     const Timed timed = timed_[id];
     Event& event = expired_.emplace_back();
     event.stream = id;
-    event.tag = session_.tag(id);
     if (timed.local) {
       event.kind = Event::Kind::kEnded;
       event.status = Status(Code::kDeadlineExceeded, "the call's deadline passed before its answer came");

@@ -32,7 +32,7 @@ class Calls {
 
   /// Opens the call and queues its request, if there is one (then, unless the kind streams requests, also its end).
   Result<wire::StreamId> start(const MethodRef& method, std::optional<Payload> request, const CallOptions& options,
-                               TimePoint deadline, TimePoint now, void* tag);
+                               TimePoint deadline, TimePoint now);
   /// The caller gives up.
   void cancel(wire::StreamId id, Code code, std::string reason);
   /// The callee's final status.

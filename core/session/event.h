@@ -52,8 +52,6 @@ struct Event {
   Kind kind = Kind::kReady;
   bool last = false;
   wire::StreamId stream;
-  /// What the application attached to the stream with Session::set_tag.
-  void* tag = nullptr;
   std::uint64_t wire_bytes = 0;
   Payload payload;
   Status status;

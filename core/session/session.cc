@@ -68,10 +68,7 @@ std::optional<Event> Session::next_event() {
 Event& Session::emit(Event::Kind kind, const Stream* stream) {
   Event& event = events_.emplace_back();
   event.kind = kind;
-  if (stream != nullptr) {
-    event.stream = stream->id;
-    event.tag = stream->tag;
-  }
+  if (stream != nullptr) event.stream = stream->id;
   return event;
 }
 

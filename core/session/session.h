@@ -51,9 +51,7 @@ class Session final : private FrameSink {
   [[nodiscard]] bool ready() const noexcept { return state_ == State::kReady; }
   [[nodiscard]] bool closed() const noexcept { return state_ == State::kClosed; }
   /// Opens a stream. kUnavailable before kReady and after kClosed, kResourceExhausted above a limit.
-  Result<wire::StreamId> open(const wire::Open& open, Channel channel, void* tag);
-  void set_tag(wire::StreamId stream, void* tag);
-  [[nodiscard]] void* tag(wire::StreamId stream) noexcept;
+  Result<wire::StreamId> open(const wire::Open& open, Channel channel);
   /// Queues the callee's initial metadata.
   void headers(wire::StreamId stream, const Metadata& metadata);
   /// Queues a message; `end_stream`: the last one. From the callee it then stands for end(ok).

@@ -36,7 +36,6 @@ bool Session::on_open(const wire::FrameHeader& header, Bytes body) {
 
 void Session::refuse(Stream& stream, std::string why) {
   stream.refused = true;
-  stream.tag = nullptr;
   if (stream.queue.empty() || !stream.queue.front().started) {
     stream.queue.clear();
     stream.queued_bytes = 0;

@@ -20,7 +20,7 @@ Stream* Session::find(wire::StreamId id) noexcept {
   return at == streams_.end() ? nullptr : at->second.get();
 }
 
-Result<wire::StreamId> Session::open(const wire::Open& open, Channel channel, void* tag) {
+Result<wire::StreamId> Session::open(const wire::Open& open, Channel channel) {
   if (!ready()) return failure(Code::kUnavailable, "the connection is not open");
   if (open.service.size() > wire::kMaxNameBytes || open.method.size() > wire::kMaxNameBytes) {
     return failure(Code::kInvalidArgument,
@@ -41,21 +41,11 @@ Result<wire::StreamId> Session::open(const wire::Open& open, Channel channel, vo
   auto& stream = *streams_
                       .emplace(id, std::make_unique<Stream>(id, true, remote_.stream_window, options_.stream_window))
                       .first->second;
-  stream.tag = tag;
   ++local_streams_;
   std::vector<std::byte> body;
   open.encode(body);
   enqueue(stream, Kind::kOpen, body);
   return id;
-}
-
-void Session::set_tag(wire::StreamId id, void* tag) {
-  if (Stream* stream = find(id)) stream->tag = tag;
-}
-
-void* Session::tag(wire::StreamId id) noexcept {
-  const Stream* stream = find(id);
-  return stream == nullptr ? nullptr : stream->tag;
 }
 
 void Session::enqueue(Stream& stream, Kind kind, const std::vector<std::byte>& body) {

@@ -60,7 +60,6 @@ struct Stream {
 
   wire::StreamId id;
   bool local;
-  void* tag = nullptr;
 
   // Sending.
   Channel send_channel;

@@ -26,11 +26,11 @@ inline constexpr std::size_t kChannelCount = 4;
 /// What a caller may set for one call.
 struct CallOptions {
   /// How long the call may take in all; none: as long as the peer is alive. Travels as the remaining time.
-  std::optional<Duration> timeout;
+  std::optional<Duration> timeout{};
   /// Initial metadata, sent before the request.
-  Metadata metadata;
+  Metadata metadata{};
   /// Overrides the schema's choice and the one by size.
-  std::optional<Channel> channel;
+  std::optional<Channel> channel{};
 };
 
 /// The server's side of one call's surroundings. Lives as long as the handler runs; thread-safe.

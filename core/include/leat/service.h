@@ -30,15 +30,15 @@ struct MethodInfo {
   std::string_view name;
   CallKind kind = CallKind::kUnary;
   bool idempotent = false;
-  std::optional<Channel> channel;
-  std::optional<Duration> deadline;
+  std::optional<Channel> channel{};
+  std::optional<Duration> deadline{};
 };
 
 /// A service as it is announced in the handshake. Everything it refers to outlives the Service.
 struct ServiceInfo {
-  std::string_view name;  ///< "imaging.Microscope", or the name an object was registered under
-  std::span<const MethodInfo> methods;
-  Fingerprint fingerprint;
+  std::string_view name{};  ///< "imaging.Microscope", or the name an object was registered under
+  std::span<const MethodInfo> methods{};
+  Fingerprint fingerprint{};
 };
 
 /// One call as the server's handler sees it, of any kind. Used by one thread at a time.
@@ -75,8 +75,10 @@ class Service {
 
   /// Where `method` stands in service_info().methods. The default compares names; a service whose methods are not listed
   /// (a Python object) overrides it. nullopt is answered as kUnimplemented.
+  /// Called with the connection's lock held: it must be quick and must not wait for anything (a GIL, another lock).
   [[nodiscard]] virtual std::optional<std::size_t> find_method(std::string_view method) const noexcept;
-  /// For the error text when find_method() gives nullopt: names to suggest, comma-separated; may be empty.
+  /// For the error text when find_method() gives nullopt: names to suggest, separated by ", "; may be empty.
+  /// Called as find_method() is.
   [[nodiscard]] virtual std::string known_methods() const;
 
   /// Answers one call: reads requests, writes replies, and returns the call's final status. May block; runs on a
@@ -91,8 +93,8 @@ struct MethodRef {
   std::string_view method;
   CallKind kind = CallKind::kUnary;
   bool idempotent = false;
-  std::optional<Channel> channel;
-  std::optional<Duration> deadline;  ///< the schema's default; CallOptions::timeout overrides it
+  std::optional<Channel> channel{};
+  std::optional<Duration> deadline{};  ///< the schema's default; CallOptions::timeout overrides it
 };
 
 /// One call as the client sees it, of any kind. Used by one thread at a time, except cancel(), which any thread may

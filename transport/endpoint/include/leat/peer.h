@@ -35,6 +35,10 @@ struct ConnectOptions {
   std::string name;
   ConnectionLimits limits;
   Logger logger;
+  /// Asked at least every 50 ms, and when a signal arrives, by a thread of yours that waits on this connection (while
+  /// it connects, too); true ends the wait as kCancelled. For languages whose signal handlers run between their own
+  /// instructions. Called with no lock held.
+  std::function<bool()> interrupted;
 };
 
 /// A service as the other side announced it.

@@ -1,0 +1,218 @@
+#include <gtest/gtest.h>
+#include <leat/peer.h>
+#include <leat/server.h>
+
+#include <array>
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace leat {
+namespace {
+
+/// Unary Echo, Fail and Slow; Count streams numbers; Sum adds up a client's stream.
+class Echo final : public Service {
+ public:
+  [[nodiscard]] const ServiceInfo& service_info() const noexcept override {
+    static constexpr std::array<MethodInfo, 5> kMethods = {{{.name = "Echo"},
+                                                            {.name = "Fail"},
+                                                            {.name = "Count", .kind = CallKind::kServerStream},
+                                                            {.name = "Sum", .kind = CallKind::kClientStream},
+                                                            {.name = "Wait"}}};
+    static const ServiceInfo kInfo{"test.Echo", kMethods, {}};
+    return kInfo;
+  }
+
+  Status handle_call(std::size_t method, ServerCall& call) override {
+    switch (method) {
+      case 0: {
+        Result<std::optional<Payload>> request = call.read();
+        if (!request) return request.error();
+        return call.write(std::move(**request));
+      }
+      case 1: throw std::runtime_error("the camera is off");
+      case 2: {
+        const int count = std::stoi(std::string((*call.read())->head.text()));
+        for (int i = 0; i < count; ++i) {
+          if (Status sent = call.write({Codec::kRaw, Buffer::copy(std::to_string(i)), {}}); !sent.ok()) {
+            ++streams_stopped;
+            return sent;
+          }
+        }
+        return {};
+      }
+      case 3: {
+        long sum = 0;
+        while (true) {
+          Result<std::optional<Payload>> request = call.read();
+          if (!request) return request.error();
+          if (!*request) break;
+          sum += std::stol(std::string((*request)->head.text()));
+        }
+        return call.write({Codec::kRaw, Buffer::copy(std::to_string(sum)), {}});
+      }
+      default:
+        while (!call.context().cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        ++waits_cancelled;
+        return {};
+    }
+  }
+
+  std::atomic<int> streams_stopped{0};
+  std::atomic<int> waits_cancelled{0};
+};
+
+Payload text(std::string_view value) { return {Codec::kRaw, Buffer::copy(value), {}}; }
+MethodRef method(std::string_view name, CallKind kind = CallKind::kUnary) { return {"test.Echo", name, kind}; }
+
+class Endpoint : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(server.add(echo).ok());
+    const Result<std::string> listening = server.listen(GetParam());
+    ASSERT_TRUE(listening) << listening.error().to_string();
+    url = *listening;
+    Result<Peer> connected = connect(url);
+    ASSERT_TRUE(connected) << connected.error().to_string();
+    peer.emplace(std::move(*connected));
+  }
+  Caller& caller() { return *peer->caller(); }
+
+  std::shared_ptr<Echo> echo = std::make_shared<Echo>();
+  Server server;
+  std::string url;
+  std::optional<Peer> peer;
+};
+
+TEST_P(Endpoint, AnswersAUnaryCall) {
+  for (int i = 0; i < 1000; ++i) {
+    const Result<Payload> reply = caller().call(method("Echo"), text(std::to_string(i)), {});
+    ASSERT_TRUE(reply) << reply.error().to_string();
+    ASSERT_EQ(reply->head.text(), std::to_string(i));
+  }
+}
+
+TEST_P(Endpoint, CarriesHeadsAndAttachmentsOfAllSizes) {
+  for (const std::size_t size : {0UL, 1UL, 63UL, 4096UL, 65'536UL, 300'000UL, 20'000'000UL}) {
+    Payload request = text(std::string(size / 2, 'h'));
+    for (int i = 0; i < 3; ++i) {
+      Buffer attachment = Buffer::allocate(size + static_cast<std::size_t>(i));
+      for (std::size_t at = 0; at < attachment.size(); ++at) {
+        attachment.writable()[at] = static_cast<std::byte>(at * 7 + static_cast<std::size_t>(i));
+      }
+      request.attachments.push_back(attachment);
+    }
+    const Result<Payload> reply = caller().call(method("Echo"), request, {});
+    ASSERT_TRUE(reply) << reply.error().to_string();
+    ASSERT_EQ(reply->head.text(), request.head.text());
+    ASSERT_EQ(reply->attachments.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+      ASSERT_EQ(reply->attachments[i].text(), request.attachments[i].text());
+      ASSERT_EQ(reinterpret_cast<std::uintptr_t>(reply->attachments[i].data()) % Buffer::kAlignment, 0U);
+    }
+  }
+}
+
+TEST_P(Endpoint, StreamsItemsInOrderToTheEnd) {
+  const auto call = caller().start(method("Count", CallKind::kServerStream), text("20000"), {});
+  ASSERT_TRUE(call);
+  for (int i = 0; i < 20000; ++i) {
+    const std::optional<Payload> item = (*call)->read();
+    ASSERT_TRUE(item) << (*call)->finish().to_string();
+    ASSERT_EQ(item->head.text(), std::to_string(i));
+  }
+  ASSERT_FALSE((*call)->read());
+  ASSERT_TRUE((*call)->finish().ok());
+}
+
+TEST_P(Endpoint, EndsAStreamThatNobodyReadsAnyMore) {
+  {
+    const auto call = caller().start(method("Count", CallKind::kServerStream), text("1000000000"), {});
+    ASSERT_TRUE(call);
+    ASSERT_TRUE((*call)->read());
+  }
+  while (echo->streams_stopped == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+TEST_P(Endpoint, SumsAClientsStream) {
+  const auto call = caller().start(method("Sum", CallKind::kClientStream), std::nullopt, {});
+  ASSERT_TRUE(call);
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE((*call)->write(text(std::to_string(i))).ok());
+  ASSERT_TRUE((*call)->half_close().ok());
+  const std::optional<Payload> sum = (*call)->read();
+  ASSERT_TRUE(sum);
+  EXPECT_EQ(sum->head.text(), "499500");
+  EXPECT_TRUE((*call)->finish().ok());
+}
+
+TEST_P(Endpoint, SaysWhatAHandlerThrewAndServesOn) {
+  const Result<Payload> reply = caller().call(method("Fail"), text(""), {});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code(), Code::kUnknown);
+  EXPECT_EQ(reply.error().message(), "test.Echo.Fail raised: the camera is off");
+  EXPECT_TRUE(caller().call(method("Echo"), text("still here"), {}));
+}
+
+TEST_P(Endpoint, NamesAnUnknownServiceOrMethod) {
+  const Result<Payload> reply = caller().call(method("Ecko"), text(""), {});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code(), Code::kUnimplemented);
+  EXPECT_EQ(reply.error().message(),
+            "'test.Echo' has no method 'Ecko'; did you mean 'Echo'?; it has: Echo, Fail, Count, Sum, Wait");
+  const Result<Payload> nobody = caller().call({"test.Ecko", "Echo"}, text(""), {});
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().code(), Code::kNotFound);
+  EXPECT_EQ(nobody.error().message(),
+            "nothing is offered here as 'test.Ecko'; did you mean 'test.Echo'?; offered: test.Echo");
+}
+
+TEST_P(Endpoint, EndsACallAtItsDeadlineAndTellsTheHandler) {
+  CallOptions options;
+  options.timeout = std::chrono::milliseconds(20);
+  const Result<Payload> reply = caller().call(method("Wait"), text(""), options);
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code(), Code::kDeadlineExceeded);
+  while (echo->waits_cancelled == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+TEST_P(Endpoint, SharesOneConnectionAmongManyThreads) {
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 500; ++i) {
+        const std::string expected = std::to_string(t) + ":" + std::to_string(i);
+        const Result<Payload> reply = caller().call(method("Echo"), text(expected), {});
+        if (!reply || reply->head.text() != expected) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_P(Endpoint, FailsPendingCallsWhenTheServerCloses) {
+  std::thread closer([this] {
+    while (server.stats().calls == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    server.close();
+  });
+  const Result<Payload> reply = caller().call(method("Wait"), text(""), {});
+  closer.join();
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code(), Code::kUnavailable);
+  EXPECT_FALSE(caller().call(method("Echo"), text(""), {}));
+  EXPECT_FALSE(peer->connected());
+}
+
+TEST_P(Endpoint, ListsWhatTheServerOffers) {
+  const std::vector<RemoteService> services = peer->services();
+  ASSERT_EQ(services.size(), 1U);
+  EXPECT_EQ(services[0].name, "test.Echo");
+}
+
+INSTANTIATE_TEST_SUITE_P(Tcp, Endpoint, ::testing::Values("tcp://127.0.0.1:0"));
+INSTANTIATE_TEST_SUITE_P(Ipc, Endpoint, ::testing::Values("ipc:///tmp/leat_endpoint_test.sock"));
+
+}  // namespace
+}  // namespace leat

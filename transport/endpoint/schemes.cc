@@ -1,0 +1,53 @@
+#include "transport/endpoint/schemes.h"
+
+#include <memory>
+#include <vector>
+
+#if __has_include("transport/inproc/inproc.h")
+#include "transport/inproc/inproc.h"
+#endif
+#include "transport/link/address.h"
+#include "transport/tcp/tcp.h"
+#if __has_include("transport/zmq/zmq.h")
+#include "transport/zmq/zmq.h"
+#endif
+
+namespace leat::transport {
+namespace {
+
+using Table = std::vector<std::unique_ptr<Transport>>;
+
+// inproc:// names are the process's, and ZeroMQ wants one context, so there is one table. It is never destroyed:
+// connections of other static objects may still need it at exit.
+const Table& table() {
+  static const Table* const all = [] {
+    auto* made = new Table;
+    made->push_back(make_tcp_transport());
+    made->push_back(make_ipc_transport());
+#if __has_include("transport/inproc/inproc.h")
+    made->push_back(make_inproc_transport());
+#endif
+#if __has_include("transport/zmq/zmq.h")
+    made->push_back(make_zmq_tcp_transport());
+    made->push_back(make_zmq_ipc_transport());
+#endif
+    return made;
+  }();
+  return *all;
+}
+
+}  // namespace
+
+Result<Endpoint> find_endpoint(std::string_view url) {
+  const Result<Url> parts = split_url(url);
+  if (!parts) return failure(parts.error());
+  std::string known;
+  for (const std::unique_ptr<Transport>& transport : table()) {
+    if (transport->scheme() == parts->scheme) return Endpoint{transport.get(), std::string(parts->address)};
+    known += (known.empty() ? "" : ", ") + std::string(transport->scheme()) + "://";
+  }
+  return failure(Code::kInvalidArgument,
+                 "'" + std::string(url) + "': '" + std::string(parts->scheme) + "' is no scheme of Leat's; there are " + known);
+}
+
+}  // namespace leat::transport

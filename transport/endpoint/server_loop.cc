@@ -1,0 +1,264 @@
+#include "transport/endpoint/server_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "transport/endpoint/schemes.h"
+#include "transport/endpoint/session_options.h"
+#include "transport/runtime/clock.h"
+
+namespace leat::transport {
+namespace {
+
+// An inline handler that runs longer loses the server's links to the keeper.
+constexpr Duration kOverrun = std::chrono::microseconds(200);
+// Ticks without an inline handler after which the keeper stops looking.
+constexpr int kQuietTicks = 50;
+
+unsigned thread_count(unsigned wanted) {
+  return wanted != 0 ? wanted : std::max(4U, 2 * std::thread::hardware_concurrency());
+}
+
+/// A server's reactor as the keeper's reactor sees it.
+class Nested final : public Source {
+ public:
+  Nested(Reactor& reactor, std::shared_ptr<void> owner) : reactor_(reactor), owner_(std::move(owner)) {}
+  [[nodiscard]] int descriptor() const noexcept override { return reactor_.descriptor(); }
+  [[nodiscard]] bool wants_write() noexcept override { return false; }
+  [[nodiscard]] bool pending() noexcept override { return false; }
+  [[nodiscard]] bool asks() const noexcept override { return false; }
+  [[nodiscard]] TimePoint next_timeout() noexcept override { return kNever; }
+  void service(TimePoint at) override { reactor_.turn(at); }
+
+ private:
+  Reactor& reactor_;
+  std::shared_ptr<void> owner_;
+};
+
+}  // namespace
+
+/// A listener as the reactor sees it.
+class ServerLoop::Accepting final : public Source, private ListenerEvents {
+ public:
+  Accepting(std::unique_ptr<Listener> listener, ServerLoop& loop) : listener_(std::move(listener)), loop_(loop) {}
+
+  [[nodiscard]] int descriptor() const noexcept override { return listener_->descriptor(); }
+  [[nodiscard]] bool wants_write() noexcept override { return false; }
+  [[nodiscard]] bool pending() noexcept override { return listener_->pending(); }
+  [[nodiscard]] bool asks() const noexcept override { return listener_->url().starts_with("zmq"); }
+  [[nodiscard]] TimePoint next_timeout() noexcept override { return kNever; }
+  void service(TimePoint /*at*/) override {
+    const std::lock_guard lock(mutex_);  // the keeper may look at the same time
+    listener_->service(*this);
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    listener_->close();
+  }
+
+  Reactor::SourceId source_id = 0;
+
+ private:
+  void accepted(std::unique_ptr<Link> link) override { loop_.accept(std::move(link)); }
+  void ready(Link& link) override { loop_.ready(link); }
+
+  std::mutex mutex_;
+  std::unique_ptr<Listener> listener_;
+  ServerLoop& loop_;
+};
+
+ServerLoop::ServerLoop(ServerOptions options)
+    : Dispatcher(thread_count(options.threads), options.logger), options_(std::move(options)), keeper_(Keeper::shared()) {}
+
+ServerLoop::~ServerLoop() { close(); }
+
+Result<std::string> ServerLoop::listen(std::string_view url) {
+  const Result<Endpoint> endpoint = find_endpoint(url);
+  if (!endpoint) return failure(endpoint.error());
+  ListenLimits limits;
+  limits.insecure = options_.insecure;
+  auto listener = endpoint->transport->listen(endpoint->address, limits);
+  if (!listener) return failure(listener.error());
+  const std::string resolved = (*listener)->url();
+  auto accepting = std::make_shared<Accepting>(std::move(*listener), *this);
+  const std::lock_guard lock(mutex_);
+  if (closing_) return failure(Code::kFailedPrecondition, "the server is closed");
+  listeners_.push_back(accepting);
+  urls_.push_back(resolved);
+  accepting->source_id = reactor_.add(accepting);
+  start_locked();
+  return resolved;
+}
+
+std::vector<std::string> ServerLoop::urls() const {
+  const std::lock_guard lock(mutex_);
+  return urls_;
+}
+
+void ServerLoop::start_locked() {
+  if (thread_.joinable()) return;
+  const SignalsBlocked no_signals;
+  thread_ = std::thread([self = shared_from_this()] { self->run(); });
+}
+
+void ServerLoop::run() {
+  inline_allowed() = true;
+  while (!stopping_) reactor_.turn(kNever);
+}
+
+void ServerLoop::accept(std::unique_ptr<Link> link) {
+  ConnectionOptions options;
+  options.handler = this;
+  options.url = link->remote();
+  options.session = session_options(options_.limits);
+  options.session.acceptor = true;
+  options.session.link = link->scheme();
+  options.session.token = make_token();
+  options.session.services = announcements();
+  options.session.handshake_timeout = options_.handshake_timeout;
+  const Link* key = link.get();
+  std::shared_ptr<Connection> connection;
+  {
+    const std::lock_guard lock(mutex_);
+    ++stats_.connections_accepted;
+    if (closing_) return;
+    if (handshaking_ >= options_.max_handshaking) {
+      // The newcomer goes: those before it have 5 s at most, so the place is free again soon.
+      ++stats_.connections_refused;
+      return;
+    }
+    ++handshaking_;
+    connection = std::make_shared<Connection>(std::move(link), std::move(options));
+    connections_.emplace(key, connection);
+  }
+  connection->watch(reactor_);
+}
+
+void ServerLoop::ready(Link& link) {
+  std::shared_ptr<Connection> connection;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = connections_.find(&link);
+    if (at == connections_.end()) return;
+    connection = at->second;
+  }
+  connection->service(now());
+}
+
+void ServerLoop::on_connection(Connection& connection, bool open, const Status& status) {
+  bool log_garbage = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = connections_.find(connection.link());
+    if (at == connections_.end()) return;
+    if (open) {
+      --handshaking_;
+      ++stats_.connections;
+      return;
+    }
+    if (connection.was_open()) {
+      --stats_.connections;
+    } else {
+      --handshaking_;
+      ++stats_.connections_refused;
+      log_garbage = !std::exchange(garbage_logged_, true);
+    }
+    connections_.erase(at);
+  }
+  if (log_garbage) {
+    log(LogLevel::kWarning, "refused a connection from " + connection.remote() + ": " + status.message() +
+                                " (further ones are counted in stats().connections_refused only)");
+  }
+  connection.close(Code::kUnavailable, "closed");
+}
+
+std::shared_ptr<CallState> ServerLoop::on_request(Connection& connection, session::Event& opened, TimePoint at) {
+  if (!on_keeper_list_.load(std::memory_order_relaxed) && !on_keeper_list_.exchange(true)) {
+    keeper_->note(std::weak_ptr<Keeper::Ticked>(shared_from_this()));
+  }
+  return Dispatcher::on_request(connection, opened, at);
+}
+
+bool ServerLoop::keeper_tick(TimePoint at) {
+  const TimePoint since = inline_since();
+  const bool overrun = since != TimePoint::min() && at - since > kOverrun;
+  if (overrun && taken_over_ == 0 && !stopping_) {
+    taken_over_ = keeper_->reactor().add(std::make_shared<Nested>(reactor_, shared_from_this()));
+    // Answers that wait for the overrunning handler's batch to end leave now.
+    for (const std::shared_ptr<Connection>& connection : all_connections()) connection->service(at);
+  } else if (!overrun && taken_over_ != 0) {
+    keeper_->reactor().remove(std::exchange(taken_over_, 0));
+  }
+  quiet_ticks_ = since == TimePoint::min() ? quiet_ticks_ + 1 : 0;
+  if (quiet_ticks_ < kQuietTicks || taken_over_ != 0) return false;
+  quiet_ticks_ = 0;
+  on_keeper_list_ = false;
+  return true;
+}
+
+std::vector<std::shared_ptr<Connection>> ServerLoop::all_connections() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Connection>> all;
+  all.reserve(connections_.size());
+  for (const auto& [link, connection] : connections_) all.push_back(connection);
+  return all;
+}
+
+bool ServerLoop::wait_until(TimePoint until) {
+  std::unique_lock lock(mutex_);
+  const auto closed = [this] { return closed_; };
+  if (until == kNever) {
+    closed_changed_.wait(lock, closed);
+    return true;
+  }
+  return closed_changed_.wait_until(lock, until, closed);
+}
+
+void ServerLoop::close() noexcept {
+  std::vector<std::shared_ptr<Accepting>> listeners;
+  {
+    std::unique_lock lock(mutex_);
+    if (std::exchange(closing_, true)) {
+      // Another thread closes already: done when it is.
+      if (std::this_thread::get_id() != thread_.get_id() && !closed_) {
+        closed_changed_.wait_for(lock, std::chrono::seconds(1), [this] { return closed_; });
+      }
+      return;
+    }
+    listeners = std::exchange(listeners_, {});
+  }
+  for (const std::shared_ptr<Accepting>& listener : listeners) reactor_.remove(listener->source_id);
+  // Goodbyes travel through the listener where links have no descriptor of their own, so it is closed last.
+  for (const std::shared_ptr<Connection>& connection : all_connections()) {
+    connection->close(Code::kUnavailable, "the server closed the connection");
+  }
+  stopping_ = true;
+  reactor_.wake();
+  if (thread_.joinable()) {
+    if (thread_.get_id() == std::this_thread::get_id()) {
+      // An inline handler closes its own server: the thread ends when the handler returns, and keeps us until then.
+      thread_.detach();
+    } else {
+      thread_.join();
+    }
+  }
+  stop();
+  for (const std::shared_ptr<Accepting>& listener : listeners) listener->close();
+  {
+    const std::lock_guard lock(mutex_);
+    connections_.clear();
+    stats_.connections = 0;
+    closed_ = true;
+  }
+  closed_changed_.notify_all();
+}
+
+ServerStats ServerLoop::stats() const {
+  const std::lock_guard lock(mutex_);
+  ServerStats stats = stats_;
+  stats.calls = calls();
+  stats.calls_failed = calls_failed();
+  return stats;
+}
+
+}  // namespace leat::transport

@@ -1,0 +1,82 @@
+#include "transport/runtime/keeper.h"
+
+#include <utility>
+
+#include "transport/runtime/clock.h"
+
+namespace leat::transport {
+namespace {
+
+constexpr Duration kTick = std::chrono::milliseconds(1);
+
+}  // namespace
+
+std::shared_ptr<Keeper> Keeper::shared() {
+  static std::mutex mutex;
+  static std::weak_ptr<Keeper> existing;
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<Keeper> keeper = existing.lock();
+  if (!keeper) existing = keeper = std::make_shared<Keeper>();
+  return keeper;
+}
+
+Keeper::~Keeper() {
+  stopping_ = true;
+  reactor_.wake();
+  if (!thread_.joinable()) return;
+  thread_.join();
+}
+
+void Keeper::start_locked() {
+  if (thread_.joinable()) {
+    if (sleeping_) reactor_.wake();
+    sleeping_ = false;
+    return;
+  }
+  const SignalsBlocked no_signals;
+  thread_ = std::thread([this] { run(); });
+}
+
+void Keeper::note(std::weak_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);
+  connections_.push_back(std::move(connection));
+  start_locked();
+}
+
+void Keeper::note(std::weak_ptr<Ticked> ticked) {
+  const std::lock_guard lock(mutex_);
+  ticked_.push_back(std::move(ticked));
+  start_locked();
+}
+
+bool Keeper::tick(TimePoint at) {
+  std::vector<std::weak_ptr<Connection>> connections;
+  std::vector<std::weak_ptr<Ticked>> ticked;
+  {
+    const std::lock_guard lock(mutex_);
+    connections = std::exchange(connections_, {});
+    ticked = std::exchange(ticked_, {});
+  }
+  std::erase_if(connections, [at](const std::weak_ptr<Connection>& weak) {
+    const std::shared_ptr<Connection> connection = weak.lock();
+    return !connection || connection->keeper_tick(at);
+  });
+  std::erase_if(ticked, [at](const std::weak_ptr<Ticked>& weak) {
+    const std::shared_ptr<Ticked> one = weak.lock();
+    return !one || !one->keeper_tick(at);
+  });
+  const std::lock_guard lock(mutex_);
+  connections_.insert(connections_.end(), connections.begin(), connections.end());
+  ticked_.insert(ticked_.end(), ticked.begin(), ticked.end());
+  sleeping_ = connections_.empty() && ticked_.empty();
+  return !sleeping_;
+}
+
+void Keeper::run() {
+  while (!stopping_) {
+    const bool ticking = tick(now());
+    reactor_.turn(ticking ? now() + kTick : kNever);
+  }
+}
+
+}  // namespace leat::transport

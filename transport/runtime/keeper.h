@@ -1,0 +1,52 @@
+// One thread per process that looks after connections nobody drives: it notices their loss and answers their
+// heartbeats. It runs no user code. A server's reactor is handed to it while an inline handler overruns.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "transport/runtime/connection.h"
+#include "transport/runtime/reactor.h"
+
+namespace leat::transport {
+
+class Keeper : public std::enable_shared_from_this<Keeper> {
+ public:
+  /// The process's keeper; made when the first connection needs one, gone with the last.
+  static std::shared_ptr<Keeper> shared();
+  explicit Keeper() = default;
+  ~Keeper();
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+
+  /// Puts the connection on the list of those that are looked at every millisecond.
+  void note(std::weak_ptr<Connection> connection);
+  /// Something with a tick of its own: asked every millisecond while it says so.
+  class Ticked {
+   public:
+    virtual ~Ticked() = default;
+    /// False: needs no more ticks until noted again.
+    virtual bool keeper_tick(TimePoint now) = 0;
+  };
+  void note(std::weak_ptr<Ticked> ticked);
+
+  [[nodiscard]] Reactor& reactor() noexcept { return reactor_; }
+
+ private:
+  void start_locked();
+  void run();
+  bool tick(TimePoint now);
+
+  Reactor reactor_;
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Connection>> connections_;
+  std::vector<std::weak_ptr<Ticked>> ticked_;
+  bool sleeping_ = false;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace leat::transport
