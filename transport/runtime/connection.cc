@@ -98,6 +98,8 @@ void Connection::send_queued(TimePoint at) {
     batch_.taken(*taken);
     if (!batch_.empty()) break;
   }
+  // Others get their turn now; the descriptor is writable, so ours comes back at once.
+  send_again_ = sent >= kWriteLimit;
   bytes_sent_.fetch_add(sent, std::memory_order_relaxed);
   if (session.has_event()) handle_events(at);
   if (session.closed() && (batch_.empty() || over_) && !link_closed_) {
@@ -127,7 +129,8 @@ void Connection::flush(Lock& lock) {
 
 /// Tells whoever polls for us what to wait for now.
 void Connection::publish_interest() {
-  const bool write = !link_closed_ && (!batch_.empty() || calls_.session().has_output()) && link_->wants_write();
+  const bool more = !batch_.empty() || calls_.session().has_output();
+  const bool write = !link_closed_ && more && (link_->wants_write() || send_again_);
   const TimePoint timeout = over_ ? kNever : calls_.next_timeout();
   const bool changed = wants_write_.exchange(write) != write ||
                        timeout_.exchange(timeout.time_since_epoch().count()) != timeout.time_since_epoch().count();

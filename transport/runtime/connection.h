@@ -156,6 +156,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   Status closed_status_;
   bool over_ = false;
   bool link_closed_ = false;
+  bool send_again_ = false;
   std::shared_ptr<CallState> readiness_;
 
   // Who drives.
