@@ -38,13 +38,11 @@ Diagnostic from_parser(const std::string& error, const std::string& path, const 
     result.file = files.spelled(std::string(place.substr(0, colon)));
     result.line = line;
   };
-  for (const std::string_view mark : {": error: ", ": warning: "}) {
-    const std::size_t at = result.message.find(mark);
-    if (at == std::string::npos) continue;
+  constexpr std::string_view kMark = ": error: ";
+  if (const std::size_t at = result.message.find(kMark); at != std::string::npos) {
     const std::string head = result.message.substr(0, at);
-    result.message.erase(0, at + mark.size());
+    result.message.erase(0, at + kMark.size());
     take_place(std::string_view(head).substr(0, head.rfind(':')));
-    break;
   }
   constexpr std::string_view kOrigin = ", originally at: ";
   if (const std::size_t at = result.message.find(kOrigin); at != std::string::npos) {
@@ -234,7 +232,9 @@ Parsed parse(SourceFiles& files, const std::string& path, const std::string& tex
   std::vector<const char*> directories = {SourceFiles::kBuiltinDirectory};
   for (const std::string& directory : include_directories) directories.push_back(directory.c_str());
   directories.push_back(nullptr);
-  fb::Parser parser;
+  fb::IDLOptions options;
+  options.no_warnings = true;  // they would stand in the text of the error
+  fb::Parser parser(options);
   if (text.find('\0') != std::string::npos) {
     result.diagnostics.push_back({.file = path, .line = 1, .message = "the file holds a zero byte; is it a schema?"});
     return result;

@@ -1,5 +1,6 @@
 // C++: one header per schema file. Each function below emits one named piece; generate_cpp() puts them together.
 #include <algorithm>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,7 @@ class CppFile {
     }
     leave();
     emit_descriptor();
+    for (const Table* table : tables) incomplete_.insert(static_cast<std::int32_t>(table - schema_.tables.data()));
     for (const Table* table : tables) in(table->name, [&] { emit_struct(*table); });
     for (const Table* table : tables) in(table->name, [&] { emit_view(*table); });
     for (const Table* table : tables) in(table->name, [&] { emit_nested_accessors(*table); });
@@ -189,6 +191,7 @@ class CppFile {
   }
 
   void emit_struct(const Table& table) {
+    const auto index = static_cast<std::int32_t>(&table - schema_.tables.data());
     out_.gap();
     out_.doc("///", table.doc);
     out_.line("struct {} {{", types_.type(table.name));
@@ -196,8 +199,13 @@ class CppFile {
     for (const Field& field : table.fields) {
       if (field.deprecated) continue;
       out_.doc("///", field.doc);
-      out_.line("{} {} = {};", types_.member(table, field), types_.namer().field(field.name), types_.initialiser(field));
+      // A vector of a table that is not complete yet (two tables that hold each other) can't be initialised here.
+      const bool incomplete = field.type.base == BaseType::kVector && field.type.element == BaseType::kTable &&
+                              field.type.index != index && incomplete_.contains(field.type.index);
+      out_.line("{} {}{};", types_.member(table, field), types_.namer().field(field.name),
+                incomplete ? std::string() : " = " + types_.initialiser(field));
     }
+    incomplete_.erase(index);
     out_.dedent();
     out_.line("}};");
     out_.gap();
@@ -214,8 +222,8 @@ class CppFile {
     out_.line("explicit {}(const leat::schema::TableView& table) noexcept : table_(table) {{}}", name);
     out_.line("/// Takes up a received message once it has been verified; the error names the field that is wrong.");
     out_.line("[[nodiscard]] static leat::Result<leat::Message<{}>> decode(leat::Payload payload) {{", name);
-    out_.line("  return leat::schema::decode_view<{}>(::{}::schema(), \"{}\", std::move(payload));", name, generated_,
-              table.name);
+    out_.line("  return leat::schema::decode_view<{}>(::{}::schema(), \"{}\",", name, generated_, table.name);
+    out_.line("      std::move(payload));");
     out_.line("}}");
     bool empty = true;
     for (const Field& field : table.fields) {
@@ -301,9 +309,8 @@ class CppFile {
     out_.dedent();
     out_.line("}}");
     out_.line("/// The struct as a message to send. Tensors are shared with it, not copied, if they are large.");
-    out_.line("[[nodiscard]] inline leat::Payload encode(const {}& message, const leat::schema::EncodeOptions& options = "
-              "{{}}) {{",
-              name);
+    out_.line("[[nodiscard]] inline leat::Payload encode(const {}& message,", name);
+    out_.line("    const leat::schema::EncodeOptions& options = {{}}) {{");
     out_.line("  leat::schema::Builder out(options);");
     out_.line("  const std::uint32_t root = build(out, message);");
     out_.line("  return leat::schema::finish_message(out, root);");
@@ -316,6 +323,7 @@ class CppFile {
   CppTypes types_;
   std::string generated_;  ///< the namespace of what is the file's, not the user's
   std::string open_;
+  std::set<std::int32_t> incomplete_;  ///< tables whose structs are still to come
 };
 
 }  // namespace

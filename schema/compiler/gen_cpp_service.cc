@@ -48,17 +48,18 @@ void emit_client(const Schema& schema, const Service& service, const std::string
     const MethodNames names = names_of(schema, method, types);
     out.gap();
     out.doc("///", method.doc);
-    const std::string ref = fmt::format("leat::schema::method_ref({}, {})", info, i);
+    const std::string ref = fmt::format("leat::schema::method_ref(service_info(), {})", i);
     const auto with_request = [&](std::string_view result, std::string_view call) {
-      out.line("[[nodiscard]] {} {}(const {}& request = {{}}, const leat::CallOptions& options = {{}}) const {{", result,
-               names.name, names.request);
-      out.line("  return leat::schema::{}<{}>(*caller_, {}, encode(request), options);", call, names.response_view, ref);
+      out.line("[[nodiscard]] {} {}(const {}& request = {{}},", result, names.name, names.request);
+      out.line("    const leat::CallOptions& options = {{}}) const {{");
+      out.line("  return leat::schema::{}<{}>(*caller_, {}, encode(request),", call, names.response_view, ref);
+      out.line("      options);");
     };
     const auto with_requests = [&](std::string_view result, std::string_view call) {
-      out.line("[[nodiscard]] {}<{}, {}> {}(const leat::CallOptions& options = {{}}) const {{", result, names.request,
-               names.response_view, names.name);
-      out.line("  return leat::schema::{}<{}, {}>(*caller_, {}, options);", call, names.request, names.response_view,
-               ref);
+      out.line("[[nodiscard]] {}<{}, {}> {}(", result, names.request, names.response_view, names.name);
+      out.line("    const leat::CallOptions& options = {{}}) const {{");
+      out.line("  return leat::schema::{}<{}, {}>(*caller_,", call, names.request, names.response_view);
+      out.line("      {}, options);", ref);
     };
     switch (method.kind) {
       case CallKind::kUnary:
@@ -78,20 +79,17 @@ void emit_client(const Schema& schema, const Service& service, const std::string
   out.gap();
 }
 
-/// "leat::Context& context, FrameView request, leat::Writer<Frame>& out", and the same without types.
-std::pair<std::string, std::string> parameters(const Method& method, const MethodNames& names) {
+/// "leat::Context& context, FrameView request, leat::Writer<Frame>& out".
+std::string parameters(const Method& method, const MethodNames& names) {
   const bool streams_requests = method.kind == CallKind::kClientStream || method.kind == CallKind::kBidi;
   const bool streams_replies = method.kind == CallKind::kServerStream || method.kind == CallKind::kBidi;
   std::string declared = "leat::Context& context, ";
-  std::string passed = "context, ";
   declared += streams_requests ? "leat::RequestReader<" + names.request_view + ">& requests"
                                : names.request_view + " request";
-  passed += streams_requests ? "requests" : "request";
   if (streams_replies) {
     declared += ", leat::Writer<" + names.response + ">& out";
-    passed += ", out";
   }
-  return {declared, passed};
+  return declared;
 }
 
 void emit_base(const Schema& schema, const Service& service, const std::string& info, Emitter& out,
@@ -107,8 +105,9 @@ void emit_base(const Schema& schema, const Service& service, const std::string& 
     const MethodNames names = names_of(schema, method, types);
     const bool one_reply = method.kind == CallKind::kUnary || method.kind == CallKind::kClientStream;
     out.doc("///", method.doc);
-    out.line("virtual {} {}({}) = 0;", one_reply ? "leat::Result<" + names.response + ">" : std::string("leat::Status"),
-             names.name, parameters(method, names).first);
+    out.line("virtual {} {}(", one_reply ? "leat::Result<" + names.response + ">" : std::string("leat::Status"),
+             names.name);
+    out.line("    {}) = 0;", parameters(method, names));
   }
   out.gap();
   out.line("[[nodiscard]] const leat::ServiceInfo& service_info() const noexcept final {{ return {}; }}", info);
@@ -121,13 +120,11 @@ void emit_base(const Schema& schema, const Service& service, const std::string& 
   for (std::size_t i = 0; i < service.methods.size(); ++i) {
     const Method& method = service.methods[i];
     const MethodNames names = names_of(schema, method, types);
-    const auto [declared, passed] = parameters(method, names);
     const bool streams_replies = method.kind == CallKind::kServerStream || method.kind == CallKind::kBidi;
     out.line("  case {}:", i);
-    out.line("    return leat::schema::{}<{}{}>(call, [this]({}) {{", kServe[static_cast<std::size_t>(method.kind)],
-             names.request_view, streams_replies ? ", " + names.response : std::string(), declared);
-    out.line("      return {}({});", names.name, passed);
-    out.line("    }});");
+    out.line("    return leat::schema::{}<{}{}>(call,", kServe[static_cast<std::size_t>(method.kind)],
+             names.request_view, streams_replies ? ", " + names.response : std::string());
+    out.line("        [this](leat::Context& context, auto&&... rest) {{ return {}(context, rest...); }});", names.name);
   }
   if (!empty) {
     out.line("  default: break;");
@@ -154,14 +151,14 @@ void emit_cpp_service_info(const Schema& schema, const Service& service, const s
   out.gap();
   out.line("inline constexpr std::array<leat::MethodInfo, {}> k{}Methods = {{{{", service.methods.size(), name);
   for (const Method& method : service.methods) {
-    std::string row = fmt::format(".name = \"{}\", .kind = leat::CallKind::{}", method.name,
-                                  kKinds[static_cast<std::size_t>(method.kind)]);
-    row += fmt::format(", .idempotent = {}", method.idempotent);
-    row += method.channel ? fmt::format(", .channel = leat::Channel::{}", kChannels[static_cast<std::size_t>(*method.channel)])
-                          : std::string(", .channel = {}");
+    out.line("    {{.name = \"{}\", .kind = leat::CallKind::{}, .idempotent = {},", method.name,
+             kKinds[static_cast<std::size_t>(method.kind)], method.idempotent);
+    std::string row;
+    row += method.channel ? fmt::format(".channel = leat::Channel::{}", kChannels[static_cast<std::size_t>(*method.channel)])
+                          : std::string(".channel = {}");
     row += method.deadline_ms ? fmt::format(", .deadline = std::chrono::milliseconds({})", *method.deadline_ms)
                               : std::string(", .deadline = {}");
-    out.line("    {{{}}},", row);
+    out.line("     {}}},", row);
   }
   out.line("}}}};");
   std::string bytes;

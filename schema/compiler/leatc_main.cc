@@ -27,12 +27,7 @@ struct Arguments {
   bool descriptor = false;
 };
 
-/// Leaves a file alone that holds this text already, so that builds do not run again for nothing.
 bool write(const std::filesystem::path& path, std::string_view text) {
-  {
-    std::ifstream old(path, std::ios::binary);
-    if (old && std::string(std::istreambuf_iterator<char>(old), {}) == text) return true;
-  }
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file.write(text.data(), static_cast<std::streamsize>(text.size()));
   file.close();

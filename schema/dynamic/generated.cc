@@ -7,8 +7,7 @@ namespace leat::schema {
 const Schema& load_generated(Bytes bfbs) {
   Result<std::shared_ptr<const Schema>> schema = load(bfbs);
   // Leaked on purpose: other threads may decode messages while static objects are being destroyed.
-  const auto* kept = new std::shared_ptr<const Schema>(schema ? *std::move(schema) : std::make_shared<Schema>());
-  return **kept;
+  return *(schema ? new Schema(**schema) : new Schema());
 }
 
 Payload finish_message(Builder& out, std::uint32_t root) {

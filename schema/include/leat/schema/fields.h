@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,30 +18,44 @@
 
 namespace leat::schema {
 
-/// An optional value on the heap, for tables that contain themselves. Copying copies the value.
+/// An optional value on the heap, for tables that contain themselves. Copying copies the value. T may be incomplete
+/// until a value is put in: what has to know T is reached through a pointer that comes with the value.
 template <class T>
 class Box {
  public:
-  Box() = default;
-  Box(std::nullopt_t /*empty*/) {}                                      // NOLINT(google-explicit-constructor)
-  Box(T value) : value_(std::make_unique<T>(std::move(value))) {}  // NOLINT(google-explicit-constructor)
-  Box(const Box& other) : value_(other.value_ ? std::make_unique<T>(*other.value_) : nullptr) {}
-  Box(Box&&) noexcept = default;
+  Box() noexcept = default;
+  Box(std::nullopt_t /*empty*/) noexcept {}                                       // NOLINT(google-explicit-constructor)
+  Box(T value) : value_(new T(std::move(value))), copy_(&copy), drop_(&drop) {}  // NOLINT(google-explicit-constructor)
+  Box(const Box& other)
+      : value_(other.value_ != nullptr ? other.copy_(*other.value_) : nullptr),
+        copy_(other.copy_),
+        drop_(other.drop_) {}
+  Box(Box&& other) noexcept
+      : value_(std::exchange(other.value_, nullptr)), copy_(other.copy_), drop_(other.drop_) {}
   Box& operator=(Box other) noexcept {
-    value_ = std::move(other.value_);
+    std::swap(value_, other.value_);
+    std::swap(copy_, other.copy_);
+    std::swap(drop_, other.drop_);
     return *this;
   }
-  ~Box() = default;
+  ~Box() {
+    if (value_ != nullptr) drop_(value_);
+  }
 
   [[nodiscard]] bool has_value() const noexcept { return value_ != nullptr; }
   explicit operator bool() const noexcept { return has_value(); }
   T& operator*() noexcept { return *value_; }
   const T& operator*() const noexcept { return *value_; }
-  T* operator->() noexcept { return value_.get(); }
-  const T* operator->() const noexcept { return value_.get(); }
+  T* operator->() noexcept { return value_; }
+  const T* operator->() const noexcept { return value_; }
 
  private:
-  std::unique_ptr<T> value_;
+  static T* copy(const T& value) { return new T(value); }
+  static void drop(T* value) noexcept { delete value; }
+
+  T* value_ = nullptr;
+  T* (*copy_)(const T&) = nullptr;
+  void (*drop_)(T*) noexcept = nullptr;
 };
 
 inline std::uint32_t build_value(Builder& out, const std::string& text) { return out.string(text); }
