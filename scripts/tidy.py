@@ -116,7 +116,7 @@ def fingerprint(unit: Unit, salt: str) -> str:
 
 
 def checks_for(file: str, everything: bool) -> list[str]:
-    """The path-sensitive analysis is slow, and in gtest's macros it finds gtest: only ALL=1, only in what ships."""
+    """The path-sensitive analysis is slow, and in gtest finds gtest: only with ALL=1, only in what ships."""
     return [] if everything and not file.endswith("_test.cc") else ["--checks=-clang-analyzer-*"]
 
 
