@@ -31,7 +31,7 @@ Result<std::shared_ptr<const Schema>> compile(const std::filesystem::path& file,
     directories.push_back(directory.generic_string());
   }
   Parsed parsed = parse(files, path, *text, directories);
-  if (parsed.diagnostics.empty()) {
+  if (parsed.understood) {
     check_schema(parsed);
     if (options.check_cpp_names) check_names(parsed, cpp_rules(), false);
     if (options.check_python_names) check_names(parsed, python_rules(), true);

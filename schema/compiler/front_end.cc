@@ -245,6 +245,7 @@ Parsed parse(SourceFiles& files, const std::string& path, const std::string& tex
   }
   for (const auto& [file, content] : files.texts()) result.positions.scan(file, content);
   Converter(parser, result).run(path);
+  result.understood = true;
   return result;
 }
 

@@ -18,6 +18,8 @@ struct Parsed {
   Schema schema;
   Positions positions;
   std::vector<Diagnostic> diagnostics;
+  /// FlatBuffers' parser took the file, so further checks make sense.
+  bool understood = false;
 
   /// Adds a diagnostic where `name` (full, see Positions) is declared.
   void complain(std::string_view name, std::string message);
