@@ -5,6 +5,11 @@
 
 #include <pybind11/stl.h>
 
+#ifdef LEAT_WITH_COMPILER
+#include <leat/schema/compile.h>
+
+#include "schema/compiler/generate.h"
+#endif
 #include <leat/schema/load.h>
 
 #include "bindings.h"
@@ -92,9 +97,29 @@ py::object decode_message(SchemaHandle& self, const std::string& table, const py
   return unwrap(self.decode(find_table(self, table), payload));
 }
 
+/// What leatc would write, and the files that it includes.
+std::pair<std::vector<std::string>, std::string> compile_python(const std::string& path,
+                                                                const std::vector<std::string>& directories) {
+#ifdef LEAT_WITH_COMPILER
+  schema::CompileOptions options;
+  options.include_directories.assign(directories.begin(), directories.end());
+  options.check_python_names = true;
+  const auto compiled = unwrap(schema::compile(path, options));
+  std::vector<std::string> includes;
+  for (const std::string& file : compiled->includes)
+    if (!file.ends_with("leat/leat.fbs")) includes.push_back(file);
+  return {std::move(includes), schema::generate_python(*compiled)};
+#else
+  (void)path, (void)directories;
+  raise({Code::kUnimplemented, "this build of leat has no schema compiler; generate the code with leatc"});
+#endif
+}
+
 }  // namespace
 
 void bind_schema(py::module_& module) {
+  module.attr("VERSION") = LEAT_VERSION;
+  module.def("compile_python", &compile_python, py::arg("path"), py::arg("directories"));
   py::class_<SchemaMethod>(module, "SchemaMethod")
       .def("call", &call, py::arg("peer"), py::arg("request"), py::arg("timeout"), py::arg("channel"),
            py::arg("metadata"))

@@ -17,9 +17,9 @@ class ThreadState {
   ThreadState& operator=(const ThreadState&) = delete;
   ~ThreadState() {
     if (!made_ || forbidden.load()) return;
-    const PyGILState_STATE inner = PyGILState_Ensure();
-    PyGILState_Release(inner);
-    PyGILState_Release(PyGILState_UNLOCKED);
+    PyGILState_Ensure();
+    PyGILState_Release(PyGILState_LOCKED);    // one level down, the GIL kept
+    PyGILState_Release(PyGILState_UNLOCKED);  // the last one: ends the state and lets the GIL go
   }
   void make() {
     if (made_ || PyGILState_GetThisThreadState() != nullptr) return;

@@ -173,6 +173,9 @@ class MessageSource {
 }  // namespace
 
 Payload SchemaHandle::encode(const Table& table, PyObject* object, Sharing sharing, bool exclusive) {
+  const py::object& type = class_of(table).type;
+  if (object != Py_None && PyObject_TypeCheck(object, reinterpret_cast<PyTypeObject*>(type.ptr())) == 0)
+    throw py::type_error("expected a message " + table.name + ", got " + describe_type(object));
   MessageSource source(*this, sharing, exclusive);
   Result<Payload> payload = schema::encode(*schema_, table, source, borrow(object));
   if (payload) return std::move(*payload);

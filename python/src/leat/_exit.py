@@ -1,0 +1,40 @@
+"""An orderly end: what is still open when the interpreter exits is closed, and no thread of ours touches
+Python after.
+
+Handlers get a moment to finish. Those that are still at it are interrupted (SystemExit is raised in them),
+and those that even that does not end are left behind with a line in the log, so that exit never hangs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import weakref
+
+from . import _native
+
+GRACE = 1.0  # seconds for handlers to finish by themselves
+MERCY = 3.0  # and for those that were interrupted
+
+_open: weakref.WeakSet[_native.Peer | _native.Server] = weakref.WeakSet()
+
+
+def register(native: _native.Peer | _native.Server) -> None:
+    """Has it closed at exit if it is still alive then."""
+    _open.add(native)
+
+
+@atexit.register
+def _close_all() -> None:
+    natives = list(_open)
+    for native in natives:
+        if isinstance(native, _native.Peer):
+            native.close()
+    for native in natives:
+        if isinstance(native, _native.Server) and not native.close_within(GRACE):
+            _native.interrupt_handlers()
+            if not native.close_within(MERCY):
+                logging.getLogger("leat").warning(
+                    "exiting although %d handlers still run", _native.interrupt_handlers()
+                )
+    _native.forbid_python()
