@@ -1,14 +1,16 @@
-#include <leat/bytes.h>
-
 #include <cstring>
 #include <new>
+
+#include <leat/bytes.h>
 
 namespace leat {
 namespace {
 
-// The count lives in a plain integer so that Block stays an aggregate that pools can embed; all access is through the
-// builtins, which GCC and Clang share and ThreadSanitizer understands.
-void add_reference(const Buffer::Block& block) noexcept { __atomic_fetch_add(&block.references, 1U, __ATOMIC_RELAXED); }
+// The count lives in a plain integer so that Block stays an aggregate that pools can embed; all access is
+// through the builtins, which GCC and Clang share and ThreadSanitizer understands.
+void add_reference(const Buffer::Block& block) noexcept {
+  __atomic_fetch_add(&block.references, 1U, __ATOMIC_RELAXED);
+}
 bool drop_reference(const Buffer::Block& block) noexcept {
   return __atomic_fetch_sub(&block.references, 1U, __ATOMIC_ACQ_REL) == 1;
 }

@@ -1,7 +1,7 @@
+#include <array>
+
 #include <leat/context.h>
 #include <leat/service.h>
-
-#include <array>
 
 namespace leat {
 

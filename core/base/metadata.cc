@@ -34,11 +34,13 @@ Status Metadata::validate() const {
     bool good = !key.empty();
     for (const char c : key) good = good && is_key_character(c);
     if (!good) {
-      return {Code::kInvalidArgument, "metadata key '" + key + "': only a-z, 0-9, '_', '.' and '-' are allowed"};
+      return {Code::kInvalidArgument,
+              "metadata key '" + key + "': only a-z, 0-9, '_', '.' and '-' are allowed"};
     }
     if (!key.ends_with("-bin") && !is_text(value)) {
-      return {Code::kInvalidArgument, "metadata '" + key + "': the value is not plain UTF-8 text; end the key in '-bin' "
-                                      "to send bytes"};
+      return {Code::kInvalidArgument, "metadata '" + key +
+                                          "': the value is not plain UTF-8 text; end the key in '-bin' "
+                                          "to send bytes"};
     }
   }
   return {};

@@ -1,15 +1,15 @@
-#include <leat/status.h>
-
 #include <array>
+
+#include <leat/status.h>
 
 namespace leat {
 
 std::string_view code_name(Code code) noexcept {
   static constexpr std::array<std::string_view, 17> kNames = {
-      "ok",           "cancelled",           "unknown",          "invalid_argument",   "deadline_exceeded",
-      "not_found",    "already_exists",      "permission_denied", "resource_exhausted", "failed_precondition",
-      "aborted",      "out_of_range",        "unimplemented",    "internal",           "unavailable",
-      "data_loss",    "unauthenticated"};
+      "ok",        "cancelled",      "unknown",           "invalid_argument",   "deadline_exceeded",
+      "not_found", "already_exists", "permission_denied", "resource_exhausted", "failed_precondition",
+      "aborted",   "out_of_range",   "unimplemented",     "internal",           "unavailable",
+      "data_loss", "unauthenticated"};
   const auto index = static_cast<std::size_t>(code);
   return index < kNames.size() ? kNames[index] : kNames[2];
 }
@@ -27,8 +27,12 @@ const std::vector<StatusDetail> kNoDetails;
 }  // namespace
 
 const std::string& Status::message() const noexcept { return rep_ ? rep_->message : kNoText; }
-const std::vector<StatusDetail>& Status::details() const noexcept { return rep_ ? rep_->details : kNoDetails; }
-const std::string& Status::remote_traceback() const noexcept { return rep_ ? rep_->remote_traceback : kNoText; }
+const std::vector<StatusDetail>& Status::details() const noexcept {
+  return rep_ ? rep_->details : kNoDetails;
+}
+const std::string& Status::remote_traceback() const noexcept {
+  return rep_ ? rep_->remote_traceback : kNoText;
+}
 const std::string& Status::remote_type() const noexcept { return rep_ ? rep_->remote_type : kNoText; }
 
 Status::Rep* Status::unique_rep() {

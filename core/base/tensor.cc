@@ -1,7 +1,7 @@
-#include <leat/tensor.h>
-
 #include <array>
 #include <string>
+
+#include <leat/tensor.h>
 
 namespace leat {
 namespace {
@@ -83,8 +83,8 @@ Tensor Tensor::allocate(DType dtype, std::vector<std::int64_t> shape) {
 }
 
 Status Tensor::wrong_dtype(DType asked) const {
-  return {Code::kInvalidArgument, "tensor: asked for values of " + std::string(dtype_name(asked)) + ", but its dtype is " +
-                                      std::string(dtype_name(dtype_))};
+  return {Code::kInvalidArgument, "tensor: asked for values of " + std::string(dtype_name(asked)) +
+                                      ", but its dtype is " + std::string(dtype_name(dtype_))};
 }
 
 }  // namespace leat

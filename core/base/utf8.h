@@ -4,7 +4,8 @@
 
 namespace leat {
 
-/// True if the text is well-formed UTF-8 (Unicode 15, table 3-7: no overlong forms, no surrogates, at most U+10FFFF).
+/// True if the text is well-formed UTF-8 (Unicode 15, table 3-7: no overlong forms, no surrogates, at most
+/// U+10FFFF).
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 
 }  // namespace leat

@@ -1,5 +1,5 @@
-// Calls over a session: which stream and channel a call takes, and when it ends for want of time. Sans-IO like the
-// session below it.
+// Calls over a session: which stream and channel a call takes, and when it ends for want of time. Sans-IO
+// like the session below it.
 #pragma once
 
 #include <optional>
@@ -21,7 +21,8 @@ inline constexpr std::uint64_t kBulkThreshold = 256U << 10U;
                                      const std::optional<Payload>& request) noexcept;
 
 /// When a call started at `now` must have ended; kNever without any limit.
-[[nodiscard]] TimePoint deadline_of(const MethodRef& method, const CallOptions& options, TimePoint now) noexcept;
+[[nodiscard]] TimePoint deadline_of(const MethodRef& method, const CallOptions& options,
+                                    TimePoint now) noexcept;
 
 class Calls {
  public:
@@ -30,9 +31,10 @@ class Calls {
   [[nodiscard]] session::Session& session() noexcept { return session_; }
   [[nodiscard]] const session::Session& session() const noexcept { return session_; }
 
-  /// Opens the call and queues its request, if there is one (then, unless the kind streams requests, also its end).
-  Result<wire::StreamId> start(const MethodRef& method, std::optional<Payload> request, const CallOptions& options,
-                               TimePoint deadline, TimePoint now);
+  /// Opens the call and queues its request, if there is one (then, unless the kind streams requests, also its
+  /// end).
+  Result<wire::StreamId> start(const MethodRef& method, std::optional<Payload> request,
+                               const CallOptions& options, TimePoint deadline, TimePoint now);
   /// The caller gives up.
   void cancel(wire::StreamId id, Code code, std::string reason);
   /// The callee's final status.
@@ -40,11 +42,13 @@ class Calls {
   /// The callee's only message, which is also its ok.
   Status finish_with(wire::StreamId id, Payload reply);
 
-  /// Session events, with incoming calls' deadlines noted (event.open.timeout_us says what was left) and forgotten.
+  /// Session events, with incoming calls' deadlines noted (event.open.timeout_us says what was left) and
+  /// forgotten.
   std::optional<session::Event> next_event(TimePoint now);
 
   [[nodiscard]] TimePoint next_timeout() const noexcept;
-  /// Calls past their deadline end: a local one as kEnded, a remote one as kCancelled, both kDeadlineExceeded.
+  /// Calls past their deadline end: a local one as kEnded, a remote one as kCancelled, both
+  /// kDeadlineExceeded.
   void on_timeout(TimePoint now);
 
  private:

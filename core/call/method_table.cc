@@ -50,7 +50,8 @@ std::string nearest_name(std::string_view name, std::string_view known) {
 Status MethodTable::add(std::shared_ptr<Service> service) {
   std::string name(service->service_info().name);
   if (name.empty() || name.size() > wire::kMaxNameBytes) {
-    return {Code::kInvalidArgument, "a service's name must have 1 to " + std::to_string(wire::kMaxNameBytes) + " bytes"};
+    return {Code::kInvalidArgument,
+            "a service's name must have 1 to " + std::to_string(wire::kMaxNameBytes) + " bytes"};
   }
   if (!services_.emplace(name, std::move(service)).second) {
     return {Code::kAlreadyExists, "a service named '" + name + "' is already offered"};
@@ -63,13 +64,15 @@ Result<Target> MethodTable::find(std::string_view service, std::string_view meth
   if (at == services_.end()) {
     std::string names;
     for (const auto& [name, offered] : services_) names += (names.empty() ? "" : ", ") + name;
-    return failure(Code::kNotFound, "nothing is offered here as '" + std::string(service) + "'" + hint(service, names) +
-                                        (names.empty() ? "; nothing is offered at all" : "; offered: " + names));
+    return failure(Code::kNotFound,
+                   "nothing is offered here as '" + std::string(service) + "'" + hint(service, names) +
+                       (names.empty() ? "; nothing is offered at all" : "; offered: " + names));
   }
   if (const auto index = at->second->find_method(method)) return Target{at->second, *index};
   const std::string names = at->second->known_methods();
-  return failure(Code::kUnimplemented, "'" + std::string(service) + "' has no method '" + std::string(method) + "'" +
-                                           hint(method, names) + (names.empty() ? "" : "; it has: " + names));
+  return failure(Code::kUnimplemented, "'" + std::string(service) + "' has no method '" +
+                                           std::string(method) + "'" + hint(method, names) +
+                                           (names.empty() ? "" : "; it has: " + names));
 }
 
 std::vector<wire::Announcement> MethodTable::announcements() const {

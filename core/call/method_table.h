@@ -25,8 +25,8 @@ class MethodTable {
  public:
   /// kAlreadyExists if a service of that name is there.
   Status add(std::shared_ptr<Service> service);
-  /// kNotFound naming the services there are, or kUnimplemented naming the service's methods; both with the nearest
-  /// name when one is near.
+  /// kNotFound naming the services there are, or kUnimplemented naming the service's methods; both with the
+  /// nearest name when one is near.
   [[nodiscard]] Result<Target> find(std::string_view service, std::string_view method) const;
   [[nodiscard]] std::vector<wire::Announcement> announcements() const;
 

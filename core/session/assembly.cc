@@ -6,15 +6,16 @@
 namespace leat::session {
 namespace {
 
-// Attachments below this share one allocation with their neighbours; above it each has memory of its own, so that
-// keeping one array alive does not keep the others.
+// Attachments below this share one allocation with their neighbours; above it each has memory of its own, so
+// that keeping one array alive does not keep the others.
 constexpr std::uint64_t kShareBelow = 64U << 10U;
 
 std::uint64_t aligned(std::uint64_t size) noexcept {
   return (size + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
 }
 
-std::vector<Buffer> allocate_attachments(const std::vector<std::uint64_t>& sizes, const Assembly::Allocate& allocate) {
+std::vector<Buffer> allocate_attachments(const std::vector<std::uint64_t>& sizes,
+                                         const Assembly::Allocate& allocate) {
   std::uint64_t shared_size = 0;
   for (const std::uint64_t size : sizes) {
     if (size < kShareBelow) shared_size += aligned(size);

@@ -13,8 +13,8 @@
 
 namespace leat::session {
 
-/// The bytes that a session spends on half-assembled and unread large messages. First come, first served: whoever
-/// can't be admitted waits in line, so that a large message is not starved by small ones behind it.
+/// The bytes that a session spends on half-assembled and unread large messages. First come, first served:
+/// whoever can't be admitted waits in line, so that a large message is not starved by small ones behind it.
 class AssemblyBudget {
  public:
   explicit AssemblyBudget(std::uint64_t bytes) : total_(bytes) {}
@@ -29,13 +29,14 @@ class AssemblyBudget {
   std::uint64_t used_ = 0;
 };
 
-/// One message on its way in. Until it is admitted, its first bytes (at most a window) wait in a vector of their own;
-/// from then on they are written straight to where the application will read them.
+/// One message on its way in. Until it is admitted, its first bytes (at most a window) wait in a vector of
+/// their own; from then on they are written straight to where the application will read them.
 class Assembly {
  public:
   using Allocate = std::function<Buffer(std::size_t)>;
 
-  explicit Assembly(wire::Prologue prologue) : prologue_(std::move(prologue)), size_(prologue_.message_size()) {}
+  explicit Assembly(wire::Prologue prologue)
+      : prologue_(std::move(prologue)), size_(prologue_.message_size()) {}
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] std::uint64_t received() const noexcept { return received_; }

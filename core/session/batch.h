@@ -10,8 +10,8 @@
 
 namespace leat::session {
 
-/// Headers and small bodies are copied into scratch memory one behind the other, so that many small frames make one
-/// slice; large bodies are referred to. Reused: clear() keeps the memory.
+/// Headers and small bodies are copied into scratch memory one behind the other, so that many small frames
+/// make one slice; large bodies are referred to. Reused: clear() keeps the memory.
 class Batch {
  public:
   /// Enough for a coalesced write of 16 KiB and the headers of large frames beside it.

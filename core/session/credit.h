@@ -1,5 +1,6 @@
-// Byte credit of one direction of a stream, as two counters at each end. Positions are absolute and only grow, so a
-// credit frame that is repeated, late or overtaken does no harm (as QUIC's MAX_STREAM_DATA, RFC 9000 section 4.1).
+// Byte credit of one direction of a stream, as two counters at each end. Positions are absolute and only
+// grow, so a credit frame that is repeated, late or overtaken does no harm (as QUIC's MAX_STREAM_DATA, RFC
+// 9000 section 4.1).
 #pragma once
 
 #include <algorithm>
@@ -26,8 +27,8 @@ class SendCredit {
   std::uint64_t used_ = 0;
 };
 
-/// The reader's end. Credit is returned only past half the window, so that a stream of small items does not cost a
-/// credit frame each (as h2's flow control).
+/// The reader's end. Credit is returned only past half the window, so that a stream of small items does not
+/// cost a credit frame each (as h2's flow control).
 class ReceiveCredit {
  public:
   explicit ReceiveCredit(std::uint64_t window) : window_(window), limit_(window) {}
@@ -56,8 +57,8 @@ class ReceiveCredit {
     return limit_;
   }
 
-  /// Streams of large messages get a window that holds two of them, so that the writer need not wait for the reader
-  /// between any two; up to a bound that keeps unread bytes small.
+  /// Streams of large messages get a window that holds two of them, so that the writer need not wait for the
+  /// reader between any two; up to a bound that keeps unread bytes small.
   void fit(std::uint64_t message_bytes) noexcept {
     constexpr std::uint64_t kLargestWindow = 4U << 20U;
     window_ = std::max(window_, std::min(2 * message_bytes, kLargestWindow));

@@ -1,5 +1,5 @@
-// Cuts one lane's bytes into frames, however they arrive, and lets the bodies of large messages be read straight into
-// the memory where the application will find them.
+// Cuts one lane's bytes into frames, however they arrive, and lets the bodies of large messages be read
+// straight into the memory where the application will find them.
 #pragma once
 
 #include <array>
@@ -30,7 +30,8 @@ class FrameSink {
   virtual bool on_body(const wire::FrameHeader& header, Bytes body) = 0;
   /// Some bytes of a kPieces frame; `done`: the last ones. False: stop.
   virtual bool on_piece(const wire::FrameHeader& header, Bytes bytes, bool done) = 0;
-  /// Where the next bytes of the current kPieces frame may be read to directly; empty if there is no such place.
+  /// Where the next bytes of the current kPieces frame may be read to directly; empty if there is no such
+  /// place.
   virtual std::span<std::byte> destination() = 0;
   /// `size` bytes of the current frame were put into destination().
   virtual bool on_direct(const wire::FrameHeader& header, std::size_t size, bool done) = 0;

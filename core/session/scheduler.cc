@@ -8,18 +8,19 @@
 namespace leat::session {
 namespace {
 
-// Bytes that a channel may send before the next one's turn, when all of them have something to send. The ratio is the
-// guaranteed share: 4 : 4 : 1 for stream, rpc and bulk. Control is served before all of them.
+// Bytes that a channel may send before the next one's turn, when all of them have something to send. The
+// ratio is the guaranteed share: 4 : 4 : 1 for stream, rpc and bulk. Control is served before all of them.
 constexpr std::array<std::int64_t, kChannelCount> kQuantum = {0, 64 << 10, 64 << 10, 16 << 10};
 
-// A message is cut into pieces of this size, so that what is more urgent gets its turn. Larger ones on bulk, where a
-// piece that is not interleaved with anything buys nothing (figures: DESIGN, "Figures to start from").
+// A message is cut into pieces of this size, so that what is more urgent gets its turn. Larger ones on bulk,
+// where a piece that is not interleaved with anything buys nothing (figures: DESIGN, "Figures to start
+// from").
 constexpr std::size_t kPiece = 16U << 10U;
 constexpr std::size_t kBulkPieceBeside = 64U << 10U;
 constexpr std::size_t kBulkPieceAlone = 256U << 10U;
 
-// Bodies up to here are copied behind their header; larger ones are referred to. Copying 2 KiB costs less than one
-// more element of a gathering write.
+// Bodies up to here are copied behind their header; larger ones are referred to. Copying 2 KiB costs less
+// than one more element of a gathering write.
 constexpr std::size_t kCopyBelow = 2U << 10U;
 constexpr std::size_t kFrameScratch = wire::FrameHeader::kSize + kCopyBelow;
 
@@ -85,8 +86,9 @@ bool Scheduler::idle() const noexcept {
 }
 
 Scheduler::Round* Scheduler::next_round() noexcept {
-  // Each channel that has something to send gains its quantum when its turn comes and keeps the turn while it has any
-  // of it left. Two laps, since the lap that begins in the middle of a turn may end on the same channel.
+  // Each channel that has something to send gains its quantum when its turn comes and keeps the turn while it
+  // has any of it left. Two laps, since the lap that begins in the middle of a turn may end on the same
+  // channel.
   for (std::size_t i = 0; i < 2 * kChannelCount; ++i) {
     Round& candidate = rounds_[turn_];
     if (!candidate.streams.empty()) {
@@ -136,7 +138,8 @@ void Scheduler::fill(Batch& batch, std::size_t budget) {
 std::size_t Scheduler::send_frame(Stream& stream, Batch& batch) {
   Outgoing& item = stream.queue.front();
   if (item.kind == wire::Kind::kMessage) return send_piece(stream, item, batch);
-  put_header(batch, {static_cast<std::uint32_t>(item.body.size()), item.kind, stream.send_channel, 0, stream.id});
+  put_header(batch,
+             {static_cast<std::uint32_t>(item.body.size()), item.kind, stream.send_channel, 0, stream.id});
   put(batch, item.body, item.body.bytes());
   if (item.kind == wire::Kind::kOpen) stream.open_sent = true;
   const std::size_t size = wire::FrameHeader::kSize + item.body.size();
@@ -146,7 +149,8 @@ std::size_t Scheduler::send_frame(Stream& stream, Batch& batch) {
 
 std::size_t Scheduler::send_piece(Stream& stream, Outgoing& item, Batch& batch) {
   const std::size_t prologue = prologue_size(item);
-  const std::uint64_t room = std::min<std::uint64_t>(chunk(stream.send_channel), stream.send.available() - prologue);
+  const std::uint64_t room =
+      std::min<std::uint64_t>(chunk(stream.send_channel), stream.send.available() - prologue);
   const auto piece = static_cast<std::size_t>(std::min(item.size - item.sent, room));
   const bool last = item.sent + piece == item.size;
 
@@ -164,7 +168,8 @@ std::size_t Scheduler::send_piece(Stream& stream, Outgoing& item, Batch& batch) 
     wire::Prologue sizes;
     sizes.codec = item.payload.codec;
     sizes.head_size = static_cast<std::uint32_t>(item.payload.head.size());
-    for (const Buffer& attachment : item.payload.attachments) sizes.attachment_sizes.push_back(attachment.size());
+    for (const Buffer& attachment : item.payload.attachments)
+      sizes.attachment_sizes.push_back(attachment.size());
     if (prologue <= batch.scratch_left()) {
       sizes.encode(batch.copy_space(prologue).data());
     } else {

@@ -1,5 +1,6 @@
-// Which frame goes next. Control first; stream, rpc and bulk share by deficit round robin over bytes (Shreedhar and
-// Varghese, SIGCOMM 1995), so that each keeps a guaranteed minimum; inside a channel the streams take turns.
+// Which frame goes next. Control first; stream, rpc and bulk share by deficit round robin over bytes
+// (Shreedhar and Varghese, SIGCOMM 1995), so that each keeps a guaranteed minimum; inside a channel the
+// streams take turns.
 #pragma once
 
 #include <array>
@@ -25,10 +26,12 @@ class Scheduler {
 
   [[nodiscard]] bool idle() const noexcept;
 
-  /// Appends frames to the batch until it holds about `budget` bytes, is full, or nothing is left that may be sent.
+  /// Appends frames to the batch until it holds about `budget` bytes, is full, or nothing is left that may be
+  /// sent.
   void fill(Batch& batch, std::size_t budget);
 
-  /// Streams whose last frame went into a batch, or whose queue ran low, since last asked. The session empties it.
+  /// Streams whose last frame went into a batch, or whose queue ran low, since last asked. The session
+  /// empties it.
   std::deque<Stream*>& served() noexcept { return served_; }
 
  private:

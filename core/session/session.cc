@@ -54,8 +54,9 @@ void Session::on_timeout(TimePoint now) {
   now_ = now;
   if (now < next_timeout()) return;
   const bool silent = state_ == State::kAwaitHello || state_ == State::kAwaitWelcome;
-  finish_closing({Code::kUnavailable, silent ? "the other side did not answer Leat's handshake in time: does it speak Leat?"
-                                             : "the handshake was not completed in time"});
+  finish_closing({Code::kUnavailable,
+                  silent ? "the other side did not answer Leat's handshake in time: does it speak Leat?"
+                         : "the handshake was not completed in time"});
 }
 
 std::optional<Event> Session::next_event() {
@@ -172,7 +173,8 @@ bool Session::on_hello(Bytes body) {
   state_ = State::kAwaitStart;
   if (hello->min_version > wire::kVersion || hello->max_version < wire::kVersion) {
     const std::string ours = std::to_string(wire::kVersion);
-    close(Code::kFailedPrecondition, "the server speaks version " + ours + " of Leat's protocol, the client versions " +
+    close(Code::kFailedPrecondition, "the server speaks version " + ours +
+                                         " of Leat's protocol, the client versions " +
                                          std::to_string(hello->min_version) + " to " +
                                          std::to_string(hello->max_version) + ": upgrade the older side");
     return false;
@@ -188,7 +190,8 @@ bool Session::on_welcome(Bytes body) {
   std::optional<wire::Welcome> welcome = wire::Welcome::decode(body);
   if (!welcome) return violation("its welcome can't be read");
   if (welcome->version != wire::kVersion) {
-    return violation("it chose protocol version " + std::to_string(welcome->version) + ", which was not offered");
+    return violation("it chose protocol version " + std::to_string(welcome->version) +
+                     ", which was not offered");
   }
   set_remote(std::move(welcome->terms));
   std::vector<std::byte> out;

@@ -1,10 +1,11 @@
-// The protocol between two peers as a state machine without input or output: bytes, commands and the time go in; bytes,
-// events and the next timeout come out. One session per connection; it never outlives its link.
+// The protocol between two peers as a state machine without input or output: bytes, commands and the time go
+// in; bytes, events and the next timeout come out. One session per connection; it never outlives its link.
 //
 //   connector:  [hello sent] -> welcome -> [start sent]  = ready ... closed
 //   acceptor:   hello -> [welcome sent] -> start         = ready ... closed
 //
-// Not thread-safe; its owner serialises all calls. Nothing here blocks, reads a clock or allocates without a bound.
+// Not thread-safe; its owner serialises all calls. Nothing here blocks, reads a clock or allocates without a
+// bound.
 #pragma once
 
 #include <array>
@@ -63,8 +64,8 @@ class Session final : private FrameSink {
   void end(wire::StreamId stream, const Status& status, const Metadata& trailing);
   /// The caller gives up; the stream is gone.
   void cancel(wire::StreamId stream, Code code, std::string reason);
-  /// True if another message should wait: the stream's queue holds more than it can soon send. A kWritable event
-  /// follows when it has drained.
+  /// True if another message should wait: the stream's queue holds more than it can soon send. A kWritable
+  /// event follows when it has drained.
   [[nodiscard]] bool full(wire::StreamId stream);
   /// The application took a message of that many wire_bytes.
   void consumed(wire::StreamId stream, std::uint64_t wire_bytes);

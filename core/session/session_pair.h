@@ -24,7 +24,8 @@ struct Pair {
       Batch batch;
       from.transmit(batch, budget - bytes.size(), now);
       if (batch.empty()) break;
-      for (const Slice& slice : batch.slices()) bytes.insert(bytes.end(), slice.bytes.begin(), slice.bytes.end());
+      for (const Slice& slice : batch.slices())
+        bytes.insert(bytes.end(), slice.bytes.begin(), slice.bytes.end());
     }
     return bytes;
   }

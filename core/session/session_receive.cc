@@ -9,7 +9,8 @@ using wire::Kind;
 
 bool Session::on_open(const wire::FrameHeader& header, Bytes body) {
   const wire::StreamId id = header.stream;
-  if (id.opened_by_acceptor() == options_.acceptor) return violation("a stream opened with an id of this side");
+  if (id.opened_by_acceptor() == options_.acceptor)
+    return violation("a stream opened with an id of this side");
   std::uint64_t& last = last_remote_[static_cast<std::size_t>(id.channel())];
   if (id.sequence() < last) return violation("a stream opened twice, or out of order");
   last = id.sequence() + 1;
@@ -17,17 +18,19 @@ bool Session::on_open(const wire::FrameHeader& header, Bytes body) {
   if (!open) return violation("an open frame that can't be read");
 
   auto& stream =
-      *streams_.emplace(id, std::make_unique<Stream>(id, false, remote_.stream_window, options_.stream_window))
+      *streams_
+           .emplace(id, std::make_unique<Stream>(id, false, remote_.stream_window, options_.stream_window))
            .first->second;
   ++remote_streams_;
   if (remote_streams_ > options_.max_streams) {
-    refuse(stream, "max_streams (" + std::to_string(options_.max_streams) + ") calls are open on this connection");
+    refuse(stream,
+           "max_streams (" + std::to_string(options_.max_streams) + ") calls are open on this connection");
     return true;
   }
   if (open->metadata.byte_size() > options_.max_metadata) {
     refuse(stream, "metadata of " + std::to_string(open->metadata.byte_size()) +
-                       " bytes is over the server's max_metadata_bytes (" + std::to_string(options_.max_metadata) +
-                       ")");
+                       " bytes is over the server's max_metadata_bytes (" +
+                       std::to_string(options_.max_metadata) + ")");
     return true;
   }
   emit(Event::Kind::kOpened, &stream).open = std::move(*open);
@@ -93,7 +96,8 @@ FrameSink::Body Session::on_message_header(const wire::FrameHeader& header) {
   Stream* stream = find(header.stream);
   if (stream == nullptr || stream->refused) return Body::kDrop;  // late: the stream has ended here
   const bool first = (header.flags & wire::kFirst) != 0;
-  const bool half_close = !first && !stream->assembly && (header.flags & wire::kEndStream) != 0 && header.length == 0;
+  const bool half_close =
+      !first && !stream->assembly && (header.flags & wire::kEndStream) != 0 && header.length == 0;
   std::string wrong;
   if (stream->receive_ended) {
     wrong = "a message after the end of its stream";
@@ -152,14 +156,16 @@ bool Session::begin_message(Stream& stream, const wire::FrameHeader& header, Byt
   const std::uint64_t size = prologue.message_size();
   const bool last = (header.flags & wire::kLast) != 0;
   if (rest.size() > size) return violation("a message longer than it announced");
-  if (last && header.length != prologue.encoded_size() + size) return violation("a message shorter than it announced");
+  if (last && header.length != prologue.encoded_size() + size)
+    return violation("a message shorter than it announced");
 
   if (size > options_.max_message || size > budget_.total()) {
     const bool message = size > options_.max_message;
     Status status(Code::kResourceExhausted,
                   "a message of " + std::to_string(size) + " bytes is over " +
                       (message ? "max_message_bytes (" + std::to_string(options_.max_message)
-                               : "assembly_bytes (" + std::to_string(budget_.total())) + ") of the side that receives it");
+                               : "assembly_bytes (" + std::to_string(budget_.total())) +
+                      ") of the side that receives it");
     if (stream.local) {
       emit(Event::Kind::kEnded, &stream).status = status;
       cancel(stream.id, status.code(), status.message());
@@ -174,7 +180,8 @@ bool Session::begin_message(Stream& stream, const wire::FrameHeader& header, Byt
 
   if (done && last) {
     receiving_ = nullptr;
-    deliver(stream, assemble_whole(prologue, rest, options_.allocate), (header.flags & wire::kEndStream) != 0);
+    deliver(stream, assemble_whole(prologue, rest, options_.allocate),
+            (header.flags & wire::kEndStream) != 0);
     return true;
   }
   const std::uint64_t end = stream.receive.received() - header.length + prologue.encoded_size() + size;

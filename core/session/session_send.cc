@@ -9,8 +9,8 @@ using wire::Kind;
 
 namespace {
 
-// A writer is asked to wait while this much of its stream is queued and can't go. Enough to keep a link busy between
-// two turns of the writer's thread, little enough that a slow reader holds the writer back soon.
+// A writer is asked to wait while this much of its stream is queued and can't go. Enough to keep a link busy
+// between two turns of the writer's thread, little enough that a slow reader holds the writer back soon.
 constexpr std::uint64_t kQueueHigh = 64U << 10U;
 
 }  // namespace
@@ -32,15 +32,15 @@ Result<wire::StreamId> Session::open(const wire::Open& open, Channel channel) {
                                                  std::to_string(options_.max_metadata) + ")");
   }
   if (local_streams_ >= options_.max_streams) {
-    return failure(Code::kResourceExhausted,
-                   "max_streams (" + std::to_string(options_.max_streams) + ") calls are open on this connection");
+    return failure(Code::kResourceExhausted, "max_streams (" + std::to_string(options_.max_streams) +
+                                                 ") calls are open on this connection");
   }
   const std::uint64_t sequence = next_sequence_[static_cast<std::size_t>(channel)]++;
   // Sequence 0 of the connector's control channel would be id 0, which means the session; so ids start at 1.
   const auto id = wire::StreamId::make(sequence + 1, options_.acceptor, channel);
-  auto& stream = *streams_
-                      .emplace(id, std::make_unique<Stream>(id, true, remote_.stream_window, options_.stream_window))
-                      .first->second;
+  auto& stream =
+      *streams_.emplace(id, std::make_unique<Stream>(id, true, remote_.stream_window, options_.stream_window))
+           .first->second;
   ++local_streams_;
   std::vector<std::byte> body;
   open.encode(body);
@@ -112,7 +112,8 @@ void Session::end(wire::StreamId id, const Status& status, const Metadata& trail
   wire::End{status, trailing}.encode(body);
   if (body.size() > wire::kMaxFrameBody) {
     body.clear();
-    wire::End{{Code::kInternal, "the call's final status and trailing metadata are over 1 MiB"}, {}}.encode(body);
+    wire::End{{Code::kInternal, "the call's final status and trailing metadata are over 1 MiB"}, {}}.encode(
+        body);
   }
   enqueue(*stream, Kind::kEnd, body);
 }

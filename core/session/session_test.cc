@@ -1,9 +1,9 @@
 #include "core/session/session.h"
 
+#include <random>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <random>
 
 #include "core/session/session_pair.h"
 #include "core/wire/codec.h"
@@ -27,7 +27,8 @@ wire::Open echo() {
 
 /// A pair that has shaken hands.
 struct Ready : Pair {
-  explicit Ready(Options connector = {}, Options acceptor = {}) : Pair(std::move(connector), std::move(acceptor)) {
+  explicit Ready(Options connector = {}, Options acceptor = {})
+      : Pair(std::move(connector), std::move(acceptor)) {
     run();
     EXPECT_EQ(events(client).front().kind, Kind::kReady);
     EXPECT_EQ(events(server).front().kind, Kind::kReady);
@@ -149,7 +150,8 @@ TEST(Session, HoldsAWriterBackUntilItsReaderReads) {
   pair.run();
   std::vector<Event> events = Pair::events(pair.client);
   std::size_t received = events.size();
-  EXPECT_EQ(received, 27U);  // a window of 256 KiB holds 26 and a piece of the next, which is then admitted whole
+  EXPECT_EQ(received,
+            27U);  // a window of 256 KiB holds 26 and a piece of the next, which is then admitted whole
   EXPECT_TRUE(pair.server.full(id));
   while (received < 100) {
     for (const Event& event : events) pair.client.consumed(id, event.wire_bytes);
@@ -295,7 +297,8 @@ TEST(Session, GivesEveryChannelItsShare) {
 TEST(Session, SendsControlBeforeAllElse) {
   Ready pair;
   ASSERT_TRUE(pair.client.send(pair.open(), raw(100'000), true).ok());
-  const std::vector<std::byte> ping = frame({2, wire::Kind::kPing, Channel::kControl, 0, {}}, {std::byte{1}, std::byte{2}});
+  const std::vector<std::byte> ping =
+      frame({2, wire::Kind::kPing, Channel::kControl, 0, {}}, {std::byte{1}, std::byte{2}});
   pair.client.receive(ping, pair.now);
   const std::vector<std::byte> out = pair.output(pair.client, 10);
   EXPECT_EQ(wire::FrameHeader::decode(Bytes(out).first<16>()).kind, wire::Kind::kPong);
@@ -304,16 +307,19 @@ TEST(Session, SendsControlBeforeAllElse) {
 TEST(Session, SkipsWhatItMayAndClosesOnWhatItMayNot) {
   Ready pair;
   pair.server.receive(frame({3, static_cast<wire::Kind>(0x77), Channel::kRpc, wire::kSkippable, {99}},
-                            std::vector<std::byte>(3)), pair.now);
+                            std::vector<std::byte>(3)),
+                      pair.now);
   EXPECT_TRUE(pair.server.ready());
   pair.server.receive(frame({0, static_cast<wire::Kind>(0x77), Channel::kRpc, 0, {}}), pair.now);
-  EXPECT_EQ(close_reason(pair.server), "protocol violation: a frame of unknown kind 119 that may not be skipped");
+  EXPECT_EQ(close_reason(pair.server),
+            "protocol violation: a frame of unknown kind 119 that may not be skipped");
   pair.run();
   EXPECT_THAT(close_reason(pair.client), HasSubstr("unknown kind 119"));
 }
 
 TEST(Session, TellsGarbageFromLeat) {
-  for (const std::string_view garbage : {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"sv, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03....."sv}) {
+  for (const std::string_view garbage : {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"sv,
+                                         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03....."sv}) {
     Pair pair;
     pair.server.receive(as_bytes(garbage), pair.now);
     EXPECT_TRUE(pair.server.closed());
@@ -328,11 +334,13 @@ TEST(Session, RefusesAVersionItDoesNotSpeakNamingBoth) {
   Pair pair;
   std::vector<std::byte> body;
   wire::Hello{7, 9, {}}.encode(body);
-  pair.server.receive(frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kHello, Channel::kControl, 0, {}}, body),
-                      pair.now);
+  pair.server.receive(
+      frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kHello, Channel::kControl, 0, {}}, body),
+      pair.now);
   pair.move(pair.server, pair.client);
-  EXPECT_EQ(close_reason(pair.client), "closed by the other side: the server speaks version 1 of Leat's protocol, the "
-                                       "client versions 7 to 9: upgrade the older side");
+  EXPECT_EQ(close_reason(pair.client),
+            "closed by the other side: the server speaks version 1 of Leat's protocol, the "
+            "client versions 7 to 9: upgrade the older side");
 }
 
 TEST(Session, RefusesAWrongToken) {
@@ -340,8 +348,9 @@ TEST(Session, RefusesAWrongToken) {
   pair.move(pair.client, pair.server);
   std::vector<std::byte> body;
   wire::Start{{1, 1, 1}, "tcp"}.encode(body);
-  pair.server.receive(frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kStart, Channel::kControl, 0, {}}, body),
-                      pair.now);
+  pair.server.receive(
+      frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kStart, Channel::kControl, 0, {}}, body),
+      pair.now);
   EXPECT_THAT(close_reason(pair.server), HasSubstr("does not hold the token"));
 }
 
@@ -350,8 +359,9 @@ TEST(Session, RefusesCallsBeforeStart) {
   pair.move(pair.client, pair.server);
   std::vector<std::byte> body;
   echo().encode(body);
-  pair.server.receive(frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kOpen, Channel::kRpc, 0, {10}}, body),
-                      pair.now);
+  pair.server.receive(
+      frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kOpen, Channel::kRpc, 0, {10}}, body),
+      pair.now);
   EXPECT_THAT(close_reason(pair.server), HasSubstr("open frame out of place"));
 }
 
@@ -382,10 +392,12 @@ struct Violation {
   const char* reason;
 };
 
-std::vector<std::byte> message(wire::StreamId id, std::uint16_t flags, const wire::Prologue& prologue, std::size_t size) {
+std::vector<std::byte> message(wire::StreamId id, std::uint16_t flags, const wire::Prologue& prologue,
+                               std::size_t size) {
   std::vector<std::byte> body(prologue.encoded_size() + size);
   prologue.encode(body.data());
-  return frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kMessage, Channel::kRpc, flags, id}, body);
+  return frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kMessage, Channel::kRpc, flags, id},
+               body);
 }
 
 class Violations : public ::testing::TestWithParam<Violation> {};
@@ -402,27 +414,41 @@ TEST_P(Violations, CloseTheSessionWithTheReason) {
 INSTANTIATE_TEST_SUITE_P(
     Protocol, Violations,
     ::testing::Values(
-        Violation{"oversized", [](wire::StreamId id) { return frame({2U << 20U, wire::Kind::kMessage, Channel::kRpc, 0, id}); },
-                  "a frame of 2097152 bytes where at most 1048576 are allowed"},
-        Violation{"hello_again", [](wire::StreamId) { return frame({0, wire::Kind::kHello, Channel::kControl, 0, {}}); },
+        Violation{
+            "oversized",
+            [](wire::StreamId id) { return frame({2U << 20U, wire::Kind::kMessage, Channel::kRpc, 0, id}); },
+            "a frame of 2097152 bytes where at most 1048576 are allowed"},
+        Violation{"hello_again",
+                  [](wire::StreamId) { return frame({0, wire::Kind::kHello, Channel::kControl, 0, {}}); },
                   "a hello frame out of place"},
         Violation{"piece_of_nothing",
-                  [](wire::StreamId id) { return frame({1, wire::Kind::kMessage, Channel::kRpc, 0, id}, std::vector<std::byte>(1)); },
+                  [](wire::StreamId id) {
+                    return frame({1, wire::Kind::kMessage, Channel::kRpc, 0, id}, std::vector<std::byte>(1));
+                  },
                   "a piece of no message"},
         Violation{"short_prologue",
-                  [](wire::StreamId id) { return frame({1, wire::Kind::kMessage, Channel::kRpc, wire::kFirst | wire::kLast, id}, std::vector<std::byte>(1)); },
+                  [](wire::StreamId id) {
+                    return frame({1, wire::Kind::kMessage, Channel::kRpc, wire::kFirst | wire::kLast, id},
+                                 std::vector<std::byte>(1));
+                  },
                   "a message with a prologue that can't be read"},
-        Violation{"too_short", [](wire::StreamId id) { return message(id, wire::kFirst | wire::kLast, {Codec::kRaw, 5, {}}, 4); },
+        Violation{"too_short",
+                  [](wire::StreamId id) {
+                    return message(id, wire::kFirst | wire::kLast, {Codec::kRaw, 5, {}}, 4);
+                  },
                   "a message shorter than it announced"},
-        Violation{"too_long", [](wire::StreamId id) { return message(id, wire::kFirst, {Codec::kRaw, 5, {}}, 6); },
+        Violation{"too_long",
+                  [](wire::StreamId id) { return message(id, wire::kFirst, {Codec::kRaw, 5, {}}, 6); },
                   "a message longer than it announced"},
-        Violation{"not_ended", [](wire::StreamId id) { return message(id, wire::kFirst, {Codec::kRaw, 5, {}}, 5); },
+        Violation{"not_ended",
+                  [](wire::StreamId id) { return message(id, wire::kFirst, {Codec::kRaw, 5, {}}, 5); },
                   "a message longer than it announced"},
         Violation{"overrun",
                   [](wire::StreamId id) {
                     std::vector<std::byte> all;
                     for (int i = 0; i < 3; ++i) {
-                      const auto one = message(id, wire::kFirst | wire::kLast, {Codec::kRaw, 100'000, {}}, 100'000);
+                      const auto one =
+                          message(id, wire::kFirst | wire::kLast, {Codec::kRaw, 100'000, {}}, 100'000);
                       all.insert(all.end(), one.begin(), one.end());
                     }
                     return all;
@@ -430,7 +456,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "a stream written beyond its credit"},
         Violation{"after_end",
                   [](wire::StreamId id) {
-                    auto all = message(id, wire::kFirst | wire::kLast | wire::kEndStream, {Codec::kRaw, 1, {}}, 1);
+                    auto all =
+                        message(id, wire::kFirst | wire::kLast | wire::kEndStream, {Codec::kRaw, 1, {}}, 1);
                     all.insert(all.end(), all.begin(), all.end());
                     return all;
                   },
@@ -439,22 +466,27 @@ INSTANTIATE_TEST_SUITE_P(
                   [](wire::StreamId id) {
                     std::vector<std::byte> body;
                     echo().encode(body);
-                    return frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kOpen, Channel::kRpc, 0, id}, body);
+                    return frame(
+                        {static_cast<std::uint32_t>(body.size()), wire::Kind::kOpen, Channel::kRpc, 0, id},
+                        body);
                   },
                   "a stream opened twice, or out of order"},
         Violation{"our_id",
                   [](wire::StreamId) {
                     std::vector<std::byte> body;
                     echo().encode(body);
-                    return frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kOpen, Channel::kRpc, 0,
-                                  wire::StreamId::make(9, true, Channel::kRpc)}, body);
+                    return frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kOpen, Channel::kRpc,
+                                  0, wire::StreamId::make(9, true, Channel::kRpc)},
+                                 body);
                   },
                   "a stream opened with an id of this side"},
         Violation{"end_from_caller",
                   [](wire::StreamId id) {
                     std::vector<std::byte> body;
                     wire::End{}.encode(body);
-                    return frame({static_cast<std::uint32_t>(body.size()), wire::Kind::kEnd, Channel::kRpc, 0, id}, body);
+                    return frame(
+                        {static_cast<std::uint32_t>(body.size()), wire::Kind::kEnd, Channel::kRpc, 0, id},
+                        body);
                   },
                   "an end frame from the caller"}),
     [](const auto& instance) { return std::string(instance.param.name); });
@@ -480,8 +512,9 @@ TEST(Session, TakesRandomBytesWithoutHarm) {
     pair.run();
     std::vector<std::byte> bytes;
     for (int i = 0; i < 20; ++i) {
-      wire::FrameHeader header{static_cast<std::uint32_t>(random() % 200), static_cast<wire::Kind>(random() % 0x16),
-                               static_cast<Channel>(random() % 5), static_cast<std::uint16_t>(random() % 8),
+      wire::FrameHeader header{static_cast<std::uint32_t>(random() % 200),
+                               static_cast<wire::Kind>(random() % 0x16), static_cast<Channel>(random() % 5),
+                               static_cast<std::uint16_t>(random() % 8),
                                random() % 2 == 0 ? id : wire::StreamId{random() % 64}};
       std::vector<std::byte> body(header.length);
       for (std::byte& byte : body) byte = static_cast<std::byte>(random() % 4);

@@ -4,8 +4,8 @@
 //   open()  ->  [open, messages..., half-close]    ->   kOpened, kMessage..., kHalfClosed
 //   kEnded  <-  [headers, messages..., end]        <-   headers(), send()..., end()
 //
-// The accepter's end is the end of the stream, whatever the opener has still to say; the opener may cancel at any
-// time, which is the end of it too. Frames that arrive for a stream after its end are late and ignored.
+// The accepter's end is the end of the stream, whatever the opener has still to say; the opener may cancel at
+// any time, which is the end of it too. Frames that arrive for a stream after its end are late and ignored.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,11 @@ namespace leat::session {
 /// Something a stream has still to send: a frame of its own, or a message in as many frames as it takes.
 struct Outgoing {
   wire::Kind kind = wire::Kind::kMessage;
-  Buffer body;            ///< of frames that are no message
-  Payload payload;        ///< of messages
-  std::uint64_t size = 0; ///< head and attachments
-  std::uint64_t sent = 0; ///< of these
-  bool started = false;   ///< the frame with the prologue is out
+  Buffer body;             ///< of frames that are no message
+  Payload payload;         ///< of messages
+  std::uint64_t size = 0;  ///< head and attachments
+  std::uint64_t sent = 0;  ///< of these
+  bool started = false;    ///< the frame with the prologue is out
   bool end_stream = false;
   bool half_close_only = false;
 };
@@ -55,7 +55,10 @@ class OutgoingQueue {
 
 struct Stream {
   Stream(wire::StreamId stream_id, bool opened_here, std::uint64_t send_window, std::uint64_t receive_window)
-      : id(stream_id), local(opened_here), send_channel(stream_id.channel()), send(send_window),
+      : id(stream_id),
+        local(opened_here),
+        send_channel(stream_id.channel()),
+        send(send_window),
         receive(receive_window) {}
 
   wire::StreamId id;

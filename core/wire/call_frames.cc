@@ -83,7 +83,8 @@ std::optional<End> End::decode(Bytes body) {
   std::string type(reader.text(kMaxReasonBytes));
   std::string traceback(reader.text(kMaxReasonBytes));
   end.status = Status(code, std::move(message));
-  if (!type.empty() || !traceback.empty()) end.status.with_remote_traceback(std::move(type), std::move(traceback));
+  if (!type.empty() || !traceback.empty())
+    end.status.with_remote_traceback(std::move(type), std::move(traceback));
   const std::uint64_t details = reader.varint();
   for (std::uint64_t i = 0; reader.ok() && i < details; ++i) {
     std::string name(reader.text(kMaxReasonBytes));
@@ -129,7 +130,8 @@ void Prologue::encode(std::byte* out) const noexcept {
   out[1] = std::byte{0};
   store_le(out + 2, static_cast<std::uint16_t>(attachment_sizes.size()));
   store_le(out + 4, head_size);
-  for (std::size_t i = 0; i < attachment_sizes.size(); ++i) store_le(out + kFixedSize + 8 * i, attachment_sizes[i]);
+  for (std::size_t i = 0; i < attachment_sizes.size(); ++i)
+    store_le(out + kFixedSize + 8 * i, attachment_sizes[i]);
 }
 
 std::optional<Prologue> Prologue::decode(Bytes body) {

@@ -1,4 +1,5 @@
-// Bodies of the frames that make up a call: open, headers, message prologue, end, cancel; and of close and credit.
+// Bodies of the frames that make up a call: open, headers, message prologue, end, cancel; and of close and
+// credit.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +57,9 @@ struct Credit {
   static std::optional<Credit> decode(Bytes body);
 };
 
-/// What stands before a message's bytes in its first frame: sizes of the head and of each attachment. The bytes of the
-/// head and of the attachments follow, in order and without padding, through this frame and the next ones.
+/// What stands before a message's bytes in its first frame: sizes of the head and of each attachment. The
+/// bytes of the head and of the attachments follow, in order and without padding, through this frame and the
+/// next ones.
 struct Prologue {
   Codec codec = Codec::kRaw;
   std::uint32_t head_size = 0;

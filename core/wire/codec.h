@@ -65,14 +65,15 @@ class Writer {
   std::vector<std::byte>& out_;
 };
 
-/// Reads fields from a body. After the first field that does not fit, ok() is false and every read gives zero.
+/// Reads fields from a body. After the first field that does not fit, ok() is false and every read gives
+/// zero.
 class Reader {
  public:
   explicit Reader(Bytes in) : in_(in) {}
 
   [[nodiscard]] bool ok() const noexcept { return ok_; }
-  /// True if all was read and all of it was good. Bodies may grow at their end in later versions, so a receiver asks
-  /// this only of kinds that the specification closes.
+  /// True if all was read and all of it was good. Bodies may grow at their end in later versions, so a
+  /// receiver asks this only of kinds that the specification closes.
   [[nodiscard]] bool done() const noexcept { return ok_ && in_.empty(); }
   [[nodiscard]] std::size_t left() const noexcept { return in_.size(); }
 

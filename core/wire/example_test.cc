@@ -1,7 +1,7 @@
 // Decodes the worked example of docs/wire-format.md from the page itself, and holds our encoders to it.
-#include <gtest/gtest.h>
-
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "core/wire/call_frames.h"
 #include "core/wire/frame.h"
@@ -68,8 +68,10 @@ TEST(WireFormatPage, ShowsACallInBytesThatDecode) {
   open.timeout_us = 1'000'000;
 
   const std::vector<std::pair<Kind, std::vector<std::byte>>> expected = {
-      {Kind::kHello, encoded(Hello{1, 1, terms})}, {Kind::kWelcome, encoded(Welcome{1, token, terms})},
-      {Kind::kStart, encoded(Start{token, "tcp"})}, {Kind::kOpen, encoded(open)}};
+      {Kind::kHello, encoded(Hello{1, 1, terms})},
+      {Kind::kWelcome, encoded(Welcome{1, token, terms})},
+      {Kind::kStart, encoded(Start{token, "tcp"})},
+      {Kind::kOpen, encoded(open)}};
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(lines[i].header.kind, expected[i].first);
     EXPECT_EQ(lines[i].body, expected[i].second) << kind_name(expected[i].first);

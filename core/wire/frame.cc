@@ -44,20 +44,23 @@ bool FrameHeader::known_kind() const noexcept { return !kind_name(kind).empty();
 
 std::optional<std::string> FrameHeader::invalid(std::size_t max_body) const {
   if (length > max_body) {
-    return "a frame of " + std::to_string(length) + " bytes where at most " + std::to_string(max_body) + " are allowed";
+    return "a frame of " + std::to_string(length) + " bytes where at most " + std::to_string(max_body) +
+           " are allowed";
   }
   if (static_cast<std::size_t>(channel) >= kChannelCount) {
     return "channel " + std::to_string(static_cast<unsigned>(channel)) + " does not exist";
   }
   if (!known_kind()) {
     if ((flags & kSkippable) != 0) return std::nullopt;
-    return "a frame of unknown kind " + std::to_string(static_cast<unsigned>(kind)) + " that may not be skipped";
+    return "a frame of unknown kind " + std::to_string(static_cast<unsigned>(kind)) +
+           " that may not be skipped";
   }
   std::uint16_t allowed = kSkippable;
   if (kind == Kind::kMessage) allowed |= kFirst | kLast | kEndStream;
   const std::string name(kind_name(kind));
   if ((flags & ~allowed) != 0) return name + " frame with unknown flags " + std::to_string(flags);
-  if ((flags & kEndStream) != 0 && (flags & kLast) == 0) return "message frame that ends the stream but not its message";
+  if ((flags & kEndStream) != 0 && (flags & kLast) == 0)
+    return "message frame that ends the stream but not its message";
   const bool of_stream = kind >= Kind::kOpen || kind == Kind::kCredit;
   if (of_stream && stream.value == 0) return name + " frame without a stream";
   if (!of_stream && stream.value != 0) return name + " frame with a stream";

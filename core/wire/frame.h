@@ -22,24 +22,27 @@ enum class Kind : std::uint8_t {
   kStart = 0x03,    ///< client to server: the token echoed; calls may follow
   kPing = 0x06,
   kPong = 0x07,
-  kCredit = 0x08,  ///< how far a stream may be written
-  kClose = 0x09,   ///< the session ends, and why
-  kOpen = 0x10,    ///< a new stream: method, deadline, metadata
-  kMessage = 0x11, ///< a message, or a piece of one
-  kHeaders = 0x12, ///< the callee's initial metadata
-  kEnd = 0x13,     ///< the callee's final status
-  kCancel = 0x14,  ///< the caller gives up
+  kCredit = 0x08,   ///< how far a stream may be written
+  kClose = 0x09,    ///< the session ends, and why
+  kOpen = 0x10,     ///< a new stream: method, deadline, metadata
+  kMessage = 0x11,  ///< a message, or a piece of one
+  kHeaders = 0x12,  ///< the callee's initial metadata
+  kEnd = 0x13,      ///< the callee's final status
+  kCancel = 0x14,   ///< the caller gives up
 };
 
 /// Flags of any frame.
-inline constexpr std::uint16_t kSkippable = 0x8000;  ///< a receiver that doesn't know the kind skips the frame
+inline constexpr std::uint16_t kSkippable =
+    0x8000;  ///< a receiver that doesn't know the kind skips the frame
 /// Flags of a message frame.
-inline constexpr std::uint16_t kFirst = 0x0001;      ///< the body begins with a message's prologue
-inline constexpr std::uint16_t kLast = 0x0002;       ///< the body ends the message
-inline constexpr std::uint16_t kEndStream = 0x0004;  ///< with kLast: this side sends nothing more; from the callee it
-                                                     ///< stands for an end frame with status ok and no metadata
+inline constexpr std::uint16_t kFirst = 0x0001;  ///< the body begins with a message's prologue
+inline constexpr std::uint16_t kLast = 0x0002;   ///< the body ends the message
+inline constexpr std::uint16_t kEndStream =
+    0x0004;  ///< with kLast: this side sends nothing more; from the callee it
+             ///< stands for an end frame with status ok and no metadata
 
-/// 0 means the session; any other names a stream: (sequence << 3) | (opened by the acceptor << 2) | opening channel.
+/// 0 means the session; any other names a stream: (sequence << 3) | (opened by the acceptor << 2) | opening
+/// channel.
 struct StreamId {
   std::uint64_t value = 0;
 
@@ -65,8 +68,8 @@ struct FrameHeader {
   void encode(std::span<std::byte, kSize> out) const noexcept;
   /// Reads the fields; says nothing about whether they make sense.
   static FrameHeader decode(std::span<const std::byte, kSize> in) noexcept;
-  /// Why no frame with this header may arrive, whatever the state (an unknown channel, a body over `max_body`, flags
-  /// or a stream that the kind doesn't have); nullopt if it may.
+  /// Why no frame with this header may arrive, whatever the state (an unknown channel, a body over
+  /// `max_body`, flags or a stream that the kind doesn't have); nullopt if it may.
   [[nodiscard]] std::optional<std::string> invalid(std::size_t max_body) const;
   [[nodiscard]] bool known_kind() const noexcept;
 
@@ -79,5 +82,7 @@ struct FrameHeader {
 
 template <>
 struct std::hash<leat::wire::StreamId> {
-  std::size_t operator()(leat::wire::StreamId id) const noexcept { return std::hash<std::uint64_t>{}(id.value); }
+  std::size_t operator()(leat::wire::StreamId id) const noexcept {
+    return std::hash<std::uint64_t>{}(id.value);
+  }
 };

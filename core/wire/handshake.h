@@ -26,10 +26,10 @@ struct Announcement {
 
 /// What each side tells the other about what it will take.
 struct Terms {
-  std::uint32_t features = 0;        ///< bits; a session uses those that both sides have
-  std::uint32_t stream_window = 0;   ///< bytes of credit that each stream towards this side starts with
-  std::uint64_t max_message = 0;     ///< bytes of the largest message this side takes
-  std::string name;                  ///< for the other side's logs
+  std::uint32_t features = 0;       ///< bits; a session uses those that both sides have
+  std::uint32_t stream_window = 0;  ///< bytes of credit that each stream towards this side starts with
+  std::uint64_t max_message = 0;    ///< bytes of the largest message this side takes
+  std::string name;                 ///< for the other side's logs
   std::vector<Announcement> services;
   friend bool operator==(const Terms&, const Terms&) = default;
 };

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "core/wire/call_frames.h"
 #include "core/wire/codec.h"
@@ -112,7 +112,8 @@ TEST(Calls, SurviveARoundTrip) {
 
   End end;
   end.status = Status(Code::kNotFound, "no such frame");
-  end.status.with_detail({"leat.Hint", Buffer::copy("look elsewhere")}).with_remote_traceback("KeyError", "at line 1");
+  end.status.with_detail({"leat.Hint", Buffer::copy("look elsewhere")})
+      .with_remote_traceback("KeyError", "at line 1");
   end.trailing = {{"cost", "3"}};
   const auto read = End::decode(encoded(end));
   ASSERT_TRUE(read);
@@ -152,7 +153,8 @@ TEST(Prologues, SurviveARoundTripAndRefuseWhatIsReserved) {
 
 template <class T>
 void expect_no_prefix_to_be_whole(const std::vector<std::byte>& bytes) {
-  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(T::decode(Bytes(bytes).first(size))) << size;
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(T::decode(Bytes(bytes).first(size))) << size;
 }
 
 TEST(Bodies, AreRefusedWhenTruncated) {

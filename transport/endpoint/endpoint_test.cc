@@ -1,12 +1,13 @@
-#include <gtest/gtest.h>
-#include <leat/peer.h>
-#include <leat/server.h>
-
 #include <array>
 #include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
+
+#include <leat/peer.h>
+#include <leat/server.h>
 
 namespace leat {
 namespace {
@@ -15,11 +16,12 @@ namespace {
 class Echo final : public Service {
  public:
   [[nodiscard]] const ServiceInfo& service_info() const noexcept override {
-    static constexpr std::array<MethodInfo, 5> kMethods = {{{.name = "Echo"},
-                                                            {.name = "Fail"},
-                                                            {.name = "Count", .kind = CallKind::kServerStream},
-                                                            {.name = "Sum", .kind = CallKind::kClientStream},
-                                                            {.name = "Wait"}}};
+    static constexpr std::array<MethodInfo, 5> kMethods = {
+        {{.name = "Echo"},
+         {.name = "Fail"},
+         {.name = "Count", .kind = CallKind::kServerStream},
+         {.name = "Sum", .kind = CallKind::kClientStream},
+         {.name = "Wait"}}};
     static const ServiceInfo kInfo{"test.Echo", kMethods, {}};
     return kInfo;
   }
@@ -64,7 +66,9 @@ class Echo final : public Service {
 };
 
 Payload text(std::string_view value) { return {Codec::kRaw, Buffer::copy(value), {}}; }
-MethodRef method(std::string_view name, CallKind kind = CallKind::kUnary) { return {"test.Echo", name, kind}; }
+MethodRef method(std::string_view name, CallKind kind = CallKind::kUnary) {
+  return {"test.Echo", name, kind};
+}
 
 class Endpoint : public ::testing::TestWithParam<const char*> {
  protected:

@@ -1,6 +1,6 @@
-#include <leat/peer.h>
-
 #include <utility>
+
+#include <leat/peer.h>
 
 #include "transport/endpoint/schemes.h"
 #include "transport/endpoint/session_options.h"
@@ -60,7 +60,9 @@ const std::string& Peer::url() const noexcept { return impl_->connection->url();
 std::string_view Peer::transport() const noexcept { return impl_->connection->scheme(); }
 bool Peer::connected() const noexcept { return impl_->connection->open(); }
 PeerStats Peer::stats() const { return impl_->connection->stats(); }
-void Peer::close() noexcept { impl_->connection->close(Code::kCancelled, "the client closed the connection"); }
+void Peer::close() noexcept {
+  impl_->connection->close(Code::kCancelled, "the client closed the connection");
+}
 
 std::vector<RemoteService> Peer::services() const {
   std::vector<RemoteService> list;

@@ -17,8 +17,8 @@ namespace {
 
 using Table = std::vector<std::unique_ptr<Transport>>;
 
-// inproc:// names are the process's, and ZeroMQ wants one context, so there is one table. It is never destroyed:
-// connections of other static objects may still need it at exit.
+// inproc:// names are the process's, and ZeroMQ wants one context, so there is one table. It is never
+// destroyed: connections of other static objects may still need it at exit.
 const Table& table() {
   static const Table* const all = [] {
     auto* made = new Table;
@@ -46,8 +46,8 @@ Result<Endpoint> find_endpoint(std::string_view url) {
     if (transport->scheme() == parts->scheme) return Endpoint{transport.get(), std::string(parts->address)};
     known += (known.empty() ? "" : ", ") + std::string(transport->scheme()) + "://";
   }
-  return failure(Code::kInvalidArgument,
-                 "'" + std::string(url) + "': '" + std::string(parts->scheme) + "' is no scheme of Leat's; there are " + known);
+  return failure(Code::kInvalidArgument, "'" + std::string(url) + "': '" + std::string(parts->scheme) +
+                                             "' is no scheme of Leat's; there are " + known);
 }
 
 }  // namespace leat::transport

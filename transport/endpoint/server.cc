@@ -1,10 +1,10 @@
-#include <leat/server.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <utility>
+
+#include <leat/server.h>
 
 #include "transport/endpoint/schemes.h"
 #include "transport/endpoint/server_loop.h"
@@ -20,7 +20,9 @@ struct Server::Impl {
 Server::Server(ServerOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
 Server::~Server() { close(); }
 
-Status Server::add(std::shared_ptr<Service> service) { return impl_->loop->dispatcher().add(std::move(service)); }
+Status Server::add(std::shared_ptr<Service> service) {
+  return impl_->loop->dispatcher().add(std::move(service));
+}
 Result<std::string> Server::listen(std::string_view url) { return impl_->loop->listen(url); }
 std::vector<std::string> Server::urls() const { return impl_->loop->urls(); }
 void Server::wait() { impl_->loop->wait_until(kNever); }

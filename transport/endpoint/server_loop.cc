@@ -40,7 +40,8 @@ class Nested final : public Source {
 /// A listener as the reactor sees it.
 class ServerLoop::Accepting final : public Source, private ListenerEvents {
  public:
-  Accepting(std::unique_ptr<Listener> listener, ServerLoop& loop) : listener_(std::move(listener)), loop_(loop) {}
+  Accepting(std::unique_ptr<Listener> listener, ServerLoop& loop)
+      : listener_(std::move(listener)), loop_(loop) {}
 
   [[nodiscard]] int descriptor() const noexcept override { return listener_->descriptor(); }
   [[nodiscard]] bool wants_write() noexcept override { return false; }
@@ -68,7 +69,9 @@ class ServerLoop::Accepting final : public Source, private ListenerEvents {
 };
 
 ServerLoop::ServerLoop(ServerOptions options)
-    : Dispatcher(thread_count(options.threads), options.logger), options_(std::move(options)), keeper_(Keeper::shared()) {}
+    : Dispatcher(thread_count(options.threads), options.logger),
+      options_(std::move(options)),
+      keeper_(Keeper::shared()) {}
 
 ServerLoop::~ServerLoop() { close(); }
 
@@ -172,7 +175,8 @@ void ServerLoop::on_connection(Connection& connection, bool open, const Status& 
   connection.close(Code::kUnavailable, "closed");
 }
 
-std::shared_ptr<CallState> ServerLoop::on_request(Connection& connection, session::Event& opened, TimePoint at) {
+std::shared_ptr<CallState> ServerLoop::on_request(Connection& connection, session::Event& opened,
+                                                  TimePoint at) {
   if (!on_keeper_list_.load(std::memory_order_relaxed) && !on_keeper_list_.exchange(true)) {
     keeper_->note(std::weak_ptr<Keeper::Ticked>(shared_from_this()));
   }
@@ -236,7 +240,8 @@ void ServerLoop::close() noexcept {
   reactor_.wake();
   if (thread_.joinable()) {
     if (thread_.get_id() == std::this_thread::get_id()) {
-      // An inline handler closes its own server: the thread ends when the handler returns, and keeps us until then.
+      // An inline handler closes its own server: the thread ends when the handler returns, and keeps us until
+      // then.
       thread_.detach();
     } else {
       thread_.join();

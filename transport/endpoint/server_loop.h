@@ -20,7 +20,9 @@
 namespace leat::transport {
 
 /// Thread-safe. Must be owned by a shared_ptr; close() before letting go of it.
-class ServerLoop final : public Dispatcher, public Keeper::Ticked, public std::enable_shared_from_this<ServerLoop> {
+class ServerLoop final : public Dispatcher,
+                         public Keeper::Ticked,
+                         public std::enable_shared_from_this<ServerLoop> {
  public:
   explicit ServerLoop(ServerOptions options);
   ~ServerLoop() override;
@@ -40,7 +42,8 @@ class ServerLoop final : public Dispatcher, public Keeper::Ticked, public std::e
 
   // Dispatcher, Keeper::Ticked.
   void on_connection(Connection& connection, bool open, const Status& status) override;
-  std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened, TimePoint now) override;
+  std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened,
+                                        TimePoint now) override;
   bool keeper_tick(TimePoint now) override;
 
  private:

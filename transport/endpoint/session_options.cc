@@ -1,8 +1,7 @@
 #include "transport/endpoint/session_options.h"
 
-#include <sys/random.h>
-
 #include <cstdlib>
+#include <sys/random.h>
 
 #include "transport/runtime/warm_memory.h"
 

@@ -29,8 +29,9 @@ void ClientCallState::on_event(Event& event) {
 
 namespace {
 
-Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connection::Lock& lock, const MethodRef& method,
-                                               std::optional<Payload> request, const CallOptions& options) {
+Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connection::Lock& lock,
+                                               const MethodRef& method, std::optional<Payload> request,
+                                               const CallOptions& options) {
   auto state = std::make_shared<ClientCallState>();
   const TimePoint at = now();
   const TimePoint deadline = call::deadline_of(method, options, at);
@@ -38,7 +39,8 @@ Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connectio
     connection.count_failure();
     return failure(Code::kUnavailable, connection.url() + ": the connection is closed");
   }
-  const Result<wire::StreamId> id = connection.calls().start(method, std::move(request), options, deadline, at);
+  const Result<wire::StreamId> id =
+      connection.calls().start(method, std::move(request), options, deadline, at);
   if (!id) {
     connection.count_failure();
     return failure(id.error());
@@ -49,7 +51,8 @@ Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connectio
   return state;
 }
 
-void abandon(Connection& connection, Connection::Lock& lock, ClientCallState& state, Code code, const char* reason) {
+void abandon(Connection& connection, Connection::Lock& lock, ClientCallState& state, Code code,
+             const char* reason) {
   if (state.ended) return;
   state.ended = true;
   state.status = Status(code, reason);
@@ -165,9 +168,9 @@ class StreamedCall final : public ClientCall {
 
 }  // namespace
 
-Result<std::unique_ptr<ClientCall>> start_call(std::shared_ptr<Connection> connection, std::shared_ptr<void> alive,
-                                               const MethodRef& method, std::optional<Payload> request,
-                                               const CallOptions& options) {
+Result<std::unique_ptr<ClientCall>> start_call(std::shared_ptr<Connection> connection,
+                                               std::shared_ptr<void> alive, const MethodRef& method,
+                                               std::optional<Payload> request, const CallOptions& options) {
   Connection::Lock lock = connection->lock();
   auto begun = begin(*connection, lock, method, std::move(request), options);
   if (!begun) return failure(begun.error());

@@ -34,8 +34,8 @@ Result<Payload> call_unary(Connection& connection, const MethodRef& method, Payl
                            const CallOptions& options);
 
 /// Starts a call of any kind. `alive` is kept as long as the call is.
-Result<std::unique_ptr<ClientCall>> start_call(std::shared_ptr<Connection> connection, std::shared_ptr<void> alive,
-                                               const MethodRef& method, std::optional<Payload> request,
-                                               const CallOptions& options);
+Result<std::unique_ptr<ClientCall>> start_call(std::shared_ptr<Connection> connection,
+                                               std::shared_ptr<void> alive, const MethodRef& method,
+                                               std::optional<Payload> request, const CallOptions& options);
 
 }  // namespace leat::transport

@@ -44,7 +44,8 @@ void Connection::watch(Reactor& reactor) {
   if (source_id_ == 0) close(Code::kResourceExhausted, "the process is out of file descriptors");
 }
 
-// ---- bytes ----------------------------------------------------------------------------------------------------------
+// ---- bytes
+// ----------------------------------------------------------------------------------------------------------
 
 Receiver::Space Connection::prepare(Lane /*lane*/) {
   const session::FrameReader::Space space = calls_.session().prepare();
@@ -108,7 +109,8 @@ void Connection::send_queued(TimePoint at) {
   }
 }
 
-/// The reactor lets go of the descriptor before it is closed: its number may be another connection's a moment later.
+/// The reactor lets go of the descriptor before it is closed: its number may be another connection's a moment
+/// later.
 void Connection::close_link() {
   if (link_closed_) return;
   Reactor* reactor = adopted_ ? &keeper_->reactor() : reactor_;
@@ -132,8 +134,9 @@ void Connection::publish_interest() {
   const bool more = !batch_.empty() || calls_.session().has_output();
   const bool write = !link_closed_ && more && (link_->wants_write() || send_again_);
   const TimePoint timeout = over_ ? kNever : calls_.next_timeout();
-  const bool changed = wants_write_.exchange(write) != write ||
-                       timeout_.exchange(timeout.time_since_epoch().count()) != timeout.time_since_epoch().count();
+  const bool changed =
+      wants_write_.exchange(write) != write ||
+      timeout_.exchange(timeout.time_since_epoch().count()) != timeout.time_since_epoch().count();
   if (parked_) {
     if ((write && !parked_for_write_) || timeout < parked_until_ || over_ || (asks_ && link_->pending())) {
       wakeup_.ring();
@@ -151,7 +154,9 @@ bool Connection::pending() noexcept {
   return !link_closed_ && link_->pending();
 }
 
-TimePoint Connection::next_timeout() noexcept { return TimePoint(Duration(timeout_.load(std::memory_order_relaxed))); }
+TimePoint Connection::next_timeout() noexcept {
+  return TimePoint(Duration(timeout_.load(std::memory_order_relaxed)));
+}
 
 void Connection::service(TimePoint at) {
   Lock lock(mutex_);
@@ -187,7 +192,8 @@ void Connection::run_tasks(Lock& lock) {
   }
 }
 
-// ---- events ---------------------------------------------------------------------------------------------------------
+// ---- events
+// ---------------------------------------------------------------------------------------------------------
 
 void Connection::keep(wire::StreamId stream, std::shared_ptr<CallState> state) {
   calls_started_.fetch_add(1, std::memory_order_relaxed);
@@ -221,7 +227,9 @@ void Connection::handle(Event& event, TimePoint at) {
       closed_status_ = std::move(event.status);
       readiness_->changed.notify_all();
       if (options_.handler != nullptr) {
-        defer([self = shared_from_this()] { self->options_.handler->on_connection(*self, false, self->closed_status_); });
+        defer([self = shared_from_this()] {
+          self->options_.handler->on_connection(*self, false, self->closed_status_);
+        });
       }
       return;
     }
@@ -235,7 +243,8 @@ void Connection::handle(Event& event, TimePoint at) {
   state->changed.notify_all();
 }
 
-// ---- waiting --------------------------------------------------------------------------------------------------------
+// ---- waiting
+// --------------------------------------------------------------------------------------------------------
 
 bool Connection::asked_to_stop(Lock& lock) {
   if (!options_.interrupted) return false;

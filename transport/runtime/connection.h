@@ -1,13 +1,13 @@
 // A link and the session on it, and who drives them.
 //
-// Whoever waits for something, drives: a client's thread that waits for its reply becomes the owner, polls the link,
-// reads, and hands what it finds to the other waiting threads (followers). When it has what it wanted, one follower
-// takes over. Threads that only send write for themselves and wake a parked owner only if it must wait for something
-// else than before. A connection that nobody has driven for a millisecond is watched by the keeper; a server's
-// connections are always watched by the server's reactor.
+// Whoever waits for something, drives: a client's thread that waits for its reply becomes the owner, polls
+// the link, reads, and hands what it finds to the other waiting threads (followers). When it has what it
+// wanted, one follower takes over. Threads that only send write for themselves and wake a parked owner only
+// if it must wait for something else than before. A connection that nobody has driven for a millisecond is
+// watched by the keeper; a server's connections are always watched by the server's reactor.
 //
-// Locks: mutex_ guards all state. It is never held while waiting, in user code, or while taking a lock other than the
-// reactor's. Lock order: connection, then reactor.
+// Locks: mutex_ guards all state. It is never held while waiting, in user code, or while taking a lock other
+// than the reactor's. Lock order: connection, then reactor.
 #pragma once
 
 #include <atomic>
@@ -33,8 +33,8 @@ namespace leat::transport {
 class Connection;
 class Keeper;
 
-/// What a call's end of the connection is told, with the connection's lock held: note it and notify; nothing else.
-/// Held by the connection until the call has ended.
+/// What a call's end of the connection is told, with the connection's lock held: note it and notify; nothing
+/// else. Held by the connection until the call has ended.
 class CallState : public std::enable_shared_from_this<CallState> {
  public:
   virtual ~CallState() = default;
@@ -49,7 +49,8 @@ class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
   /// A call was opened; called with the connection's lock held. Returns the state that gets its events.
-  virtual std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened, TimePoint now) = 0;
+  virtual std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened,
+                                                TimePoint now) = 0;
   /// The connection has shaken hands (`open`) or is over; no lock held.
   virtual void on_connection(Connection& connection, bool open, const Status& status) = 0;
 };
@@ -81,12 +82,13 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   /// The stream's events go to this state, which is kept until the stream ends or is dropped.
   void keep(wire::StreamId stream, std::shared_ptr<CallState> state);
   void drop(wire::StreamId stream) noexcept { states_.erase(stream); }
-  /// Sends what can be sent now. Inside a batch of inline handlers, whose answers leave together, it waits for that.
+  /// Sends what can be sent now. Inside a batch of inline handlers, whose answers leave together, it waits
+  /// for that.
   void flush(Lock& lock);
   /// Runs when the lock is next released by the thread that pumps.
   void defer(Task task) { tasks_.push_back(std::move(task)); }
-  /// Waits until `satisfied()`, which is asked with the lock held, or fails as kCancelled if interrupted. Drives if
-  /// nobody else does.
+  /// Waits until `satisfied()`, which is asked with the lock held, or fails as kCancelled if interrupted.
+  /// Drives if nobody else does.
   template <class Satisfied>
   Status wait(Lock& lock, CallState& state, Satisfied&& satisfied) {
     const std::function<bool()> condition = std::ref(satisfied);
@@ -117,8 +119,8 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   void service(TimePoint now) override;
 
   // For the keeper.
-  /// Called about once a millisecond while the connection is on the keeper's list: true if it may leave the list
-  /// (a thread has been driving it for long, the keeper's reactor watches it now, or it is over).
+  /// Called about once a millisecond while the connection is on the keeper's list: true if it may leave the
+  /// list (a thread has been driving it for long, the keeper's reactor watches it now, or it is over).
   bool keeper_tick(TimePoint now);
 
  private:

@@ -1,8 +1,7 @@
 // A connection driven by a thread that waits for something on it, and handed to the keeper and back.
-#include <poll.h>
-
 #include <array>
 #include <cerrno>
+#include <poll.h>
 
 #include "transport/runtime/clock.h"
 #include "transport/runtime/connection.h"
@@ -11,7 +10,8 @@
 namespace leat::transport {
 namespace {
 
-// Longer than this, and the thread is waiting for something that takes time: the keeper need not look every tick.
+// Longer than this, and the thread is waiting for something that takes time: the keeper need not look every
+// tick.
 constexpr Duration kLongOwned = std::chrono::milliseconds(5);
 constexpr Duration kIdleBeforeKeeper = std::chrono::milliseconds(1);
 

@@ -8,8 +8,8 @@
 namespace leat::transport {
 namespace {
 
-// A handler shorter than this costs the other connections less than the two thread hops it saves (9 to 22 us each on a
-// virtual machine; DESIGN, "Threads").
+// A handler shorter than this costs the other connections less than the two thread hops it saves (9 to 22 us
+// each on a virtual machine; DESIGN, "Threads").
 constexpr std::uint32_t kQuickNs = 20'000;
 constexpr std::uint32_t kRunsToJudge = 4;
 
@@ -24,7 +24,8 @@ void RunTime::add(Duration took) noexcept {
 }
 
 bool RunTime::quick() const noexcept {
-  return runs_.load(std::memory_order_relaxed) >= kRunsToJudge && mean_ns_.load(std::memory_order_relaxed) < kQuickNs;
+  return runs_.load(std::memory_order_relaxed) >= kRunsToJudge &&
+         mean_ns_.load(std::memory_order_relaxed) < kQuickNs;
 }
 
 bool& inline_allowed() noexcept {
@@ -54,7 +55,8 @@ std::shared_ptr<RunTime> Dispatcher::run_time(const call::Target& target) {
   return list[target.method];
 }
 
-std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, session::Event& opened, TimePoint at) {
+std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, session::Event& opened,
+                                                  TimePoint at) {
   calls_.fetch_add(1, std::memory_order_relaxed);
   Result<call::Target> target = [&] {
     const std::shared_lock lock(mutex_);
@@ -66,12 +68,14 @@ std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, sessio
     return nullptr;
   }
   Job job{*target, run_time(*target), opened.stream.channel()};
-  auto call = std::make_shared<ServerCallState>(connection.shared_from_this(), *this, std::move(job), opened, at);
+  auto call =
+      std::make_shared<ServerCallState>(connection.shared_from_this(), *this, std::move(job), opened, at);
   call->opened();
   return call;
 }
 
-void Dispatcher::run(Connection& connection, const Job& job, bool may_run_inline, std::function<void()> task) {
+void Dispatcher::run(Connection& connection, const Job& job, bool may_run_inline,
+                     std::function<void()> task) {
   if (may_run_inline && inline_allowed() && job.run_time->quick()) {
     connection.defer([this, task = std::move(task)] {
       inline_since_.store(now().time_since_epoch().count(), std::memory_order_relaxed);

@@ -40,10 +40,11 @@ class Dispatcher : public RequestHandler {
   Status add(std::shared_ptr<Service> service);
   [[nodiscard]] std::vector<wire::Announcement> announcements() const;
 
-  std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened, TimePoint now) override;
+  std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened,
+                                        TimePoint now) override;
 
-  /// Runs a call whose first request is here (or needs none) on the thread that suits it; with the connection's lock
-  /// held.
+  /// Runs a call whose first request is here (or needs none) on the thread that suits it; with the
+  /// connection's lock held.
   struct Job {
     call::Target target;
     std::shared_ptr<RunTime> run_time;

@@ -25,8 +25,8 @@ class Executor {
 
   /// Runs the task on one of the threads; drops it after stop().
   void run(Channel channel, Task task);
-  /// Takes no more tasks, drops those not begun, and waits for the running ones, except for one that this thread is
-  /// itself running. Idempotent.
+  /// Takes no more tasks, drops those not begun, and waits for the running ones, except for one that this
+  /// thread is itself running. Idempotent.
   void stop();
 
  private:

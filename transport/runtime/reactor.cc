@@ -1,10 +1,9 @@
 #include "transport/runtime/reactor.h"
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
+#include <sys/epoll.h>
+#include <unistd.h>
 #include <vector>
 
 #include "transport/runtime/clock.h"
@@ -135,13 +134,15 @@ void Reactor::turn(TimePoint until) {
     waiting_until_ = wake_at;
   }
   std::array<epoll_event, 64> events{};
-  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), poll_timeout(wake_at, now()));
+  const int count =
+      ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), poll_timeout(wake_at, now()));
   const TimePoint at = now();
   std::vector<SourceId> due;
   {
     const std::lock_guard lock(mutex_);
     waiting_until_ = TimePoint::min();
-    for (auto it = timeouts_.begin(); it != timeouts_.end() && it->first <= at; ++it) due.push_back(it->second);
+    for (auto it = timeouts_.begin(); it != timeouts_.end() && it->first <= at; ++it)
+      due.push_back(it->second);
   }
   for (int i = 0; i < count; ++i) {
     const SourceId id = events[static_cast<std::size_t>(i)].data.u64;

@@ -9,8 +9,8 @@ namespace leat::transport {
 
 using session::Event;
 
-ServerCallState::ServerCallState(std::shared_ptr<Connection> connection, Dispatcher& dispatcher, Dispatcher::Job job,
-                                 Event& opened, TimePoint at)
+ServerCallState::ServerCallState(std::shared_ptr<Connection> connection, Dispatcher& dispatcher,
+                                 Dispatcher::Job job, Event& opened, TimePoint at)
     : connection_(std::move(connection)),
       dispatcher_(dispatcher),
       job_(std::move(job)),
@@ -64,8 +64,10 @@ void ServerCallState::handle() {
       dispatcher_.log(LogLevel::kError, service_ + "." + method_ + " raised: " + error.what());
       status = Status(Code::kUnknown, service_ + "." + method_ + " raised: " + error.what());
     } catch (...) {
-      dispatcher_.log(LogLevel::kError, service_ + "." + method_ + " raised something that is no std::exception");
-      status = Status(Code::kUnknown, service_ + "." + method_ + " raised something that is no std::exception");
+      dispatcher_.log(LogLevel::kError,
+                      service_ + "." + method_ + " raised something that is no std::exception");
+      status =
+          Status(Code::kUnknown, service_ + "." + method_ + " raised something that is no std::exception");
     }
     job_.run_time->add(now() - began);
   }
@@ -127,7 +129,8 @@ Status ServerCallState::write(Payload reply) {
 
 Status ServerCallState::send_initial_metadata(Metadata metadata) {
   if (Status valid = metadata.validate(); !valid.ok()) return valid;
-  if (std::exchange(headers_sent_, true)) return {Code::kFailedPrecondition, "initial metadata was sent already"};
+  if (std::exchange(headers_sent_, true))
+    return {Code::kFailedPrecondition, "initial metadata was sent already"};
   Connection::Lock lock = connection_->lock();
   if (cancelled()) return over_status_;
   connection_->calls().session().headers(id_, metadata);

@@ -1,11 +1,10 @@
 #include "transport/runtime/wakeup.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace leat::transport {
 

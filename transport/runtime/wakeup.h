@@ -4,8 +4,8 @@
 
 namespace leat::transport {
 
-/// An eventfd: one thread waits for the descriptor to become readable, any thread rings. Rings between two clear()s
-/// count once. Without a descriptor left in the process it is never readable: check valid().
+/// An eventfd: one thread waits for the descriptor to become readable, any thread rings. Rings between two
+/// clear()s count once. Without a descriptor left in the process it is never readable: check valid().
 class Wakeup {
  public:
   Wakeup();
@@ -22,7 +22,8 @@ class Wakeup {
   int fd_;
 };
 
-/// For the life of this object the calling thread takes no signals, so that threads made meanwhile take none either.
+/// For the life of this object the calling thread takes no signals, so that threads made meanwhile take none
+/// either.
 class SignalsBlocked {
  public:
   SignalsBlocked() noexcept;

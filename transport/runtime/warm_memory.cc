@@ -1,11 +1,10 @@
 #include "transport/runtime/warm_memory.h"
 
-#include <sys/mman.h>
-
 #include <bit>
 #include <cstdint>
 #include <mutex>
 #include <new>
+#include <sys/mman.h>
 #include <vector>
 
 namespace leat::transport {

@@ -24,15 +24,19 @@ using Bytes = std::span<const std::byte>;
 
 /// Shared ownership of a run of bytes, or of part of one. Copying and slicing share and never copy the bytes.
 ///
-/// Thread safety: different Buffer objects that share bytes may be used from different threads; the count is atomic.
-/// The bytes are immutable once shared; whoever made a buffer with allocate() may write to it before the first copy.
+/// Thread safety: different Buffer objects that share bytes may be used from different threads; the count is
+/// atomic. The bytes are immutable once shared; whoever made a buffer with allocate() may write to it before
+/// the first copy.
 class Buffer {
  public:
-  /// Data of allocate()d buffers starts at a multiple of this, so that arrays of any dtype can be viewed in place.
+  /// Data of allocate()d buffers starts at a multiple of this, so that arrays of any dtype can be viewed in
+  /// place.
   static constexpr std::size_t kAlignment = 64;
 
   Buffer() noexcept = default;
-  Buffer(const Buffer& other) noexcept : block_(other.block_), data_(other.data_), size_(other.size_) { retain(); }
+  Buffer(const Buffer& other) noexcept : block_(other.block_), data_(other.data_), size_(other.size_) {
+    retain();
+  }
   Buffer(Buffer&& other) noexcept
       : block_(std::exchange(other.block_, nullptr)),
         data_(std::exchange(other.data_, nullptr)),
@@ -60,7 +64,9 @@ class Buffer {
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] Bytes bytes() const noexcept { return {data_, size_}; }
   [[nodiscard]] std::string_view text() const noexcept { return as_text(bytes()); }
-  operator Bytes() const noexcept { return bytes(); }  // NOLINT(google-explicit-constructor): a view of itself
+  operator Bytes() const noexcept {
+    return bytes();
+  }  // NOLINT(google-explicit-constructor): a view of itself
 
   /// Writable view of a buffer made by allocate() that nobody else shares yet.
   [[nodiscard]] std::span<std::byte> writable() noexcept { return {const_cast<std::byte*>(data_), size_}; }
@@ -77,8 +83,9 @@ class Buffer {
     std::swap(size_, other.size_);
   }
 
-  /// A counted owner of memory, for code that brings its own (pools, leases, Python objects). Starts with one count,
-  /// which adopt() takes over; `destroy` is called when the last count goes, on whichever thread that is.
+  /// A counted owner of memory, for code that brings its own (pools, leases, Python objects). Starts with one
+  /// count, which adopt() takes over; `destroy` is called when the last count goes, on whichever thread that
+  /// is.
   struct Block {
     void (*destroy)(Block*) noexcept = nullptr;
     mutable std::uint32_t references = 1;

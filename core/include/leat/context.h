@@ -42,7 +42,8 @@ class Context {
   [[nodiscard]] virtual TimePoint deadline() const noexcept = 0;
   /// Time left before the deadline, never negative; nullopt if there is none.
   [[nodiscard]] virtual std::optional<Duration> remaining() const noexcept = 0;
-  /// True once nobody waits for the answer: the caller cancelled, its deadline passed, or the connection is lost.
+  /// True once nobody waits for the answer: the caller cancelled, its deadline passed, or the connection is
+  /// lost.
   [[nodiscard]] virtual bool cancelled() const noexcept = 0;
   /// What the caller sent before the request.
   [[nodiscard]] virtual const Metadata& metadata() const noexcept = 0;

@@ -17,8 +17,8 @@ enum class Codec : std::uint8_t {
   kMessagePack = 2,  ///< A value without a schema (docs/wire-format.md, "Values").
 };
 
-/// One message. Attachments are counted from 1 where a head refers to them (0 means "inline"), so `attachments[n - 1]`
-/// is attachment n. Received attachments are aligned to Buffer::kAlignment.
+/// One message. Attachments are counted from 1 where a head refers to them (0 means "inline"), so
+/// `attachments[n - 1]` is attachment n. Received attachments are aligned to Buffer::kAlignment.
 struct Payload {
   Codec codec = Codec::kRaw;
   Buffer head;
@@ -31,8 +31,9 @@ struct Payload {
   }
 };
 
-/// A received schema message: a view and the payload that keeps it valid. The view lives as long as this. Movable and
-/// not copyable: the view points into this payload's list of attachments, which a copy would have anew.
+/// A received schema message: a view and the payload that keeps it valid. The view lives as long as this.
+/// Movable and not copyable: the view points into this payload's list of attachments, which a copy would have
+/// anew.
 template <class View>
 class Message {
  public:

@@ -12,8 +12,8 @@
 
 namespace leat {
 
-/// An ordered multimap. Keys are of [a-z0-9_.-]; a key that ends in "-bin" has bytes as its value, any other UTF-8 text
-/// without control characters. Keys that begin with "leat-" are the framework's.
+/// An ordered multimap. Keys are of [a-z0-9_.-]; a key that ends in "-bin" has bytes as its value, any other
+/// UTF-8 text without control characters. Keys that begin with "leat-" are the framework's.
 class Metadata {
  public:
   using Entry = std::pair<std::string, std::string>;

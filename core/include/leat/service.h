@@ -1,5 +1,6 @@
-// The seam between calls and what carries them: generated code, dynamic clients and bindings are written against these
-// two small interfaces and never see a connection. `Caller` is the client's side, `Service` the server's.
+// The seam between calls and what carries them: generated code, dynamic clients and bindings are written
+// against these two small interfaces and never see a connection. `Caller` is the client's side, `Service` the
+// server's.
 #pragma once
 
 #include <array>
@@ -19,7 +20,8 @@ namespace leat {
 
 enum class CallKind : std::uint8_t { kUnary = 0, kServerStream = 1, kClientStream = 2, kBidi = 3 };
 
-/// 128 bits that two sides compare to learn whether they know a service by the same schema. All zero: no schema.
+/// 128 bits that two sides compare to learn whether they know a service by the same schema. All zero: no
+/// schema.
 struct Fingerprint {
   std::array<std::uint8_t, 16> bytes{};
   friend bool operator==(const Fingerprint&, const Fingerprint&) = default;
@@ -55,8 +57,9 @@ class ServerCall {
   /// The next request message; nullopt once the caller has half-closed. Blocks until there is one. Fails with
   /// kCancelled, kDeadlineExceeded or kUnavailable when nobody waits for the answer any more.
   virtual Result<std::optional<Payload>> read() = 0;
-  /// Sends one reply message. Blocks while the caller's window is full (and `would block` never surfaces here); fails
-  /// as read() does, at the latest one message after the call ended. A unary call takes exactly one.
+  /// Sends one reply message. Blocks while the caller's window is full (and `would block` never surfaces
+  /// here); fails as read() does, at the latest one message after the call ended. A unary call takes exactly
+  /// one.
   virtual Status write(Payload reply) = 0;
   /// Sends initial metadata now instead of with the first reply; once, before the first write.
   virtual Status send_initial_metadata(Metadata metadata) = 0;
@@ -64,26 +67,26 @@ class ServerCall {
   virtual void set_trailing_metadata(Metadata metadata) = 0;
 };
 
-/// Something that answers calls under a name. One object serves all connections, from several threads at once.
-/// Generated services derive from this and add one function per method, so the names here are ones that no schema is
-/// likely to use for a method.
+/// Something that answers calls under a name. One object serves all connections, from several threads at
+/// once. Generated services derive from this and add one function per method, so the names here are ones that
+/// no schema is likely to use for a method.
 class Service {
  public:
   virtual ~Service() = default;
 
   [[nodiscard]] virtual const ServiceInfo& service_info() const noexcept = 0;
 
-  /// Where `method` stands in service_info().methods. The default compares names; a service whose methods are not listed
-  /// (a Python object) overrides it. nullopt is answered as kUnimplemented.
-  /// Called with the connection's lock held: it must be quick and must not wait for anything (a GIL, another lock).
+  /// Where `method` stands in service_info().methods. The default compares names; a service whose methods are
+  /// not listed (a Python object) overrides it. nullopt is answered as kUnimplemented. Called with the
+  /// connection's lock held: it must be quick and must not wait for anything (a GIL, another lock).
   [[nodiscard]] virtual std::optional<std::size_t> find_method(std::string_view method) const noexcept;
   /// For the error text when find_method() gives nullopt: names to suggest, separated by ", "; may be empty.
   /// Called as find_method() is.
   [[nodiscard]] virtual std::string known_methods() const;
 
-  /// Answers one call: reads requests, writes replies, and returns the call's final status. May block; runs on a
-  /// thread of Leat's, inline between reads of the socket only if it is known to be quick. Must not throw across this
-  /// boundary (an exception is caught and answered as kUnknown with its what()).
+  /// Answers one call: reads requests, writes replies, and returns the call's final status. May block; runs
+  /// on a thread of Leat's, inline between reads of the socket only if it is known to be quick. Must not
+  /// throw across this boundary (an exception is caught and answered as kUnknown with its what()).
   virtual Status handle_call(std::size_t method, ServerCall& call) = 0;
 };
 
@@ -97,14 +100,14 @@ struct MethodRef {
   std::optional<Duration> deadline{};  ///< the schema's default; CallOptions::timeout overrides it
 };
 
-/// One call as the client sees it, of any kind. Used by one thread at a time, except cancel(), which any thread may
-/// call. Destroying it before the end cancels the call.
+/// One call as the client sees it, of any kind. Used by one thread at a time, except cancel(), which any
+/// thread may call. Destroying it before the end cancels the call.
 class ClientCall {
  public:
   virtual ~ClientCall() = default;
 
-  /// The next reply; nullopt at the end of the replies, after which finish() does not block. Blocks until there is one.
-  /// Failures are not reported here: the replies end, and finish() says why.
+  /// The next reply; nullopt at the end of the replies, after which finish() does not block. Blocks until
+  /// there is one. Failures are not reported here: the replies end, and finish() says why.
   virtual std::optional<Payload> read() = 0;
   /// Sends a request message (client streams). Blocks while the server's window is full.
   virtual Status write(Payload request) = 0;
@@ -127,7 +130,8 @@ class Caller {
 
   /// One request, one reply. Blocks until the reply is here or the call has failed.
   virtual Result<Payload> call(const MethodRef& method, Payload request, const CallOptions& options) = 0;
-  /// Starts a call of any kind. `request`, if given, is its first and (unless the kind streams requests) only message.
+  /// Starts a call of any kind. `request`, if given, is its first and (unless the kind streams requests) only
+  /// message.
   virtual Result<std::unique_ptr<ClientCall>> start(const MethodRef& method, std::optional<Payload> request,
                                                     const CallOptions& options) = 0;
 };

@@ -1,5 +1,6 @@
-// How everything in Leat reports failure: a code from gRPC's canonical list, a message that names the thing and the fix,
-// and optional details. Functions that can fail return Result<T> or Status; nothing in the API throws.
+// How everything in Leat reports failure: a code from gRPC's canonical list, a message that names the thing
+// and the fix, and optional details. Functions that can fail return Result<T> or Status; nothing in the API
+// throws.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,8 @@ struct StatusDetail {
   Buffer value;
 };
 
-/// Success, or a failure with its reason. A value type; copies share the failure's text. Success allocates nothing.
+/// Success, or a failure with its reason. A value type; copies share the failure's text. Success allocates
+/// nothing.
 class [[nodiscard]] Status {
  public:
   Status() noexcept = default;

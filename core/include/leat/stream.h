@@ -20,7 +20,8 @@ namespace leat {
 ///   for (const auto& frame : frames) use(frame->index());
 ///   if (auto status = frames.finish(); !status.ok()) ...
 ///
-/// The range ends at the end of the stream and at a failure alike; finish() tells which. Not thread-safe, movable.
+/// The range ends at the end of the stream and at a failure alike; finish() tells which. Not thread-safe,
+/// movable.
 template <class View>
 class Reader {
  public:

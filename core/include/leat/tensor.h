@@ -15,7 +15,8 @@
 
 namespace leat {
 
-/// Element types. Numbers are the wire's (schema/leat/leat.fbs has the same list). On the wire all are little-endian.
+/// Element types. Numbers are the wire's (schema/leat/leat.fbs has the same list). On the wire all are
+/// little-endian.
 enum class DType : std::uint8_t {
   kBool = 0,
   kInt8 = 1,
@@ -45,34 +46,52 @@ template <DType D>
 struct DTypeConstant {
   static constexpr DType value = D;
 };
-template <> struct DTypeOf<bool> : DTypeConstant<DType::kBool> {};
-template <> struct DTypeOf<std::int8_t> : DTypeConstant<DType::kInt8> {};
-template <> struct DTypeOf<std::int16_t> : DTypeConstant<DType::kInt16> {};
-template <> struct DTypeOf<std::int32_t> : DTypeConstant<DType::kInt32> {};
-template <> struct DTypeOf<std::int64_t> : DTypeConstant<DType::kInt64> {};
-template <> struct DTypeOf<std::uint8_t> : DTypeConstant<DType::kUInt8> {};
-template <> struct DTypeOf<std::uint16_t> : DTypeConstant<DType::kUInt16> {};
-template <> struct DTypeOf<std::uint32_t> : DTypeConstant<DType::kUInt32> {};
-template <> struct DTypeOf<std::uint64_t> : DTypeConstant<DType::kUInt64> {};
-template <> struct DTypeOf<float> : DTypeConstant<DType::kFloat32> {};
-template <> struct DTypeOf<double> : DTypeConstant<DType::kFloat64> {};
-template <> struct DTypeOf<std::complex<float>> : DTypeConstant<DType::kComplex64> {};
-template <> struct DTypeOf<std::complex<double>> : DTypeConstant<DType::kComplex128> {};
+template <>
+struct DTypeOf<bool> : DTypeConstant<DType::kBool> {};
+template <>
+struct DTypeOf<std::int8_t> : DTypeConstant<DType::kInt8> {};
+template <>
+struct DTypeOf<std::int16_t> : DTypeConstant<DType::kInt16> {};
+template <>
+struct DTypeOf<std::int32_t> : DTypeConstant<DType::kInt32> {};
+template <>
+struct DTypeOf<std::int64_t> : DTypeConstant<DType::kInt64> {};
+template <>
+struct DTypeOf<std::uint8_t> : DTypeConstant<DType::kUInt8> {};
+template <>
+struct DTypeOf<std::uint16_t> : DTypeConstant<DType::kUInt16> {};
+template <>
+struct DTypeOf<std::uint32_t> : DTypeConstant<DType::kUInt32> {};
+template <>
+struct DTypeOf<std::uint64_t> : DTypeConstant<DType::kUInt64> {};
+template <>
+struct DTypeOf<float> : DTypeConstant<DType::kFloat32> {};
+template <>
+struct DTypeOf<double> : DTypeConstant<DType::kFloat64> {};
+template <>
+struct DTypeOf<std::complex<float>> : DTypeConstant<DType::kComplex64> {};
+template <>
+struct DTypeOf<std::complex<double>> : DTypeConstant<DType::kComplex128> {};
 
 /// The order of the elements in a contiguous tensor.
 enum class Order : std::uint8_t { kRowMajor = 0, kColumnMajor = 1 };
 
-/// Number of bytes that `shape` elements take; nullopt if a dimension is negative or the product overflows 2^62.
-[[nodiscard]] std::optional<std::uint64_t> tensor_bytes(DType dtype, std::span<const std::int64_t> shape) noexcept;
+/// Number of bytes that `shape` elements take; nullopt if a dimension is negative or the product overflows
+/// 2^62.
+[[nodiscard]] std::optional<std::uint64_t> tensor_bytes(DType dtype,
+                                                        std::span<const std::int64_t> shape) noexcept;
 
 /// A contiguous n-dimensional array that shares its memory. Zero dimensions: a scalar with one element.
-/// Sending a tensor shares `data` until the message has left; received tensors are immutable views of the message.
+/// Sending a tensor shares `data` until the message has left; received tensors are immutable views of the
+/// message.
 class Tensor {
  public:
   Tensor() = default;
   /// kInvalidArgument if `data` does not hold exactly the elements of `shape`.
-  static Result<Tensor> make(DType dtype, std::vector<std::int64_t> shape, Buffer data, Order order = Order::kRowMajor);
-  /// A row-major tensor of uninitialised elements, to be filled through mutable_data() before it is sent or copied.
+  static Result<Tensor> make(DType dtype, std::vector<std::int64_t> shape, Buffer data,
+                             Order order = Order::kRowMajor);
+  /// A row-major tensor of uninitialised elements, to be filled through mutable_data() before it is sent or
+  /// copied.
   static Tensor allocate(DType dtype, std::vector<std::int64_t> shape);
 
   [[nodiscard]] DType dtype() const noexcept { return dtype_; }

@@ -21,11 +21,11 @@ using Logger = std::function<void(LogLevel, std::string_view)>;
 
 /// Limits of one connection; docs/limits.md lists each with the error that it causes.
 struct ConnectionLimits {
-  std::uint64_t max_message_bytes = std::uint64_t{4} << 30U;    ///< one message, head and attachments
-  std::uint64_t assembly_bytes = std::uint64_t{2} << 30U;       ///< messages being assembled, per session
-  std::uint32_t stream_window_bytes = 256U << 10U;              ///< credit of a new stream
-  std::uint32_t max_streams = 1U << 16U;                        ///< calls that the other side may have open
-  std::uint32_t max_metadata_bytes = 64U << 10U;                ///< metadata of one call, each way
+  std::uint64_t max_message_bytes = std::uint64_t{4} << 30U;  ///< one message, head and attachments
+  std::uint64_t assembly_bytes = std::uint64_t{2} << 30U;     ///< messages being assembled, per session
+  std::uint32_t stream_window_bytes = 256U << 10U;            ///< credit of a new stream
+  std::uint32_t max_streams = 1U << 16U;                      ///< calls that the other side may have open
+  std::uint32_t max_metadata_bytes = 64U << 10U;              ///< metadata of one call, each way
 };
 
 struct ConnectOptions {
@@ -35,9 +35,9 @@ struct ConnectOptions {
   std::string name;
   ConnectionLimits limits;
   Logger logger;
-  /// Asked at least every 50 ms, and when a signal arrives, by a thread of yours that waits on this connection (while
-  /// it connects, too); true ends the wait as kCancelled. For languages whose signal handlers run between their own
-  /// instructions. Called with no lock held.
+  /// Asked at least every 50 ms, and when a signal arrives, by a thread of yours that waits on this
+  /// connection (while it connects, too); true ends the wait as kCancelled. For languages whose signal
+  /// handlers run between their own instructions. Called with no lock held.
   std::function<bool()> interrupted;
 };
 
@@ -58,12 +58,12 @@ struct PeerStats {
 
 class Peer;
 /// Connects to "tcp://host:port", "ipc:///path", "inproc://name", "zmq+tcp://host:port" or "zmq+ipc:///path".
-/// Blocks up to options.timeout. kInvalidArgument for a URL it can't read (naming the schemes it knows), kUnavailable
-/// (naming URL and cause) if nobody answers or who answers does not speak Leat.
+/// Blocks up to options.timeout. kInvalidArgument for a URL it can't read (naming the schemes it knows),
+/// kUnavailable (naming URL and cause) if nobody answers or who answers does not speak Leat.
 [[nodiscard]] Result<Peer> connect(std::string_view url, const ConnectOptions& options = {});
 
-/// A handle to a connection; copies share it. Thread-safe: one connection shared by many threads is the normal case.
-/// The connection closes when the last handle and the last call are gone, or with close().
+/// A handle to a connection; copies share it. Thread-safe: one connection shared by many threads is the
+/// normal case. The connection closes when the last handle and the last call are gone, or with close().
 class Peer {
  public:
   /// The untyped calls; the pointer may outlive this handle and keeps the connection open.

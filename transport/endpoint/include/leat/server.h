@@ -29,9 +29,10 @@ struct ServerOptions {
 struct ServerStats {
   std::uint64_t connections = 0;           ///< open now, handshake done
   std::uint64_t connections_accepted = 0;  ///< ever
-  std::uint64_t connections_refused = 0;   ///< closed for garbage, a wrong version, or slowness in the handshake
-  std::uint64_t calls = 0;                 ///< requests ever begun
-  std::uint64_t calls_failed = 0;          ///< of these, ended with another status than ok
+  std::uint64_t connections_refused =
+      0;                           ///< closed for garbage, a wrong version, or slowness in the handshake
+  std::uint64_t calls = 0;         ///< requests ever begun
+  std::uint64_t calls_failed = 0;  ///< of these, ended with another status than ok
 };
 
 /// Serves from threads of its own, from the first listen() on. Thread-safe.
@@ -42,8 +43,8 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();  ///< close()
 
-  /// Offers a service under service_info().name. kAlreadyExists if the name is taken. Connections that shook hands before
-  /// can call it but don't see it in Peer::services().
+  /// Offers a service under service_info().name. kAlreadyExists if the name is taken. Connections that shook
+  /// hands before can call it but don't see it in Peer::services().
   Status add(std::shared_ptr<Service> service);
 
   /// Listens; may be called for several URLs. Returns the URL that clients connect to (port 0 resolved).
@@ -56,8 +57,8 @@ class Server {
   /// Like wait(), but returns false after `limit` if the server still runs.
   bool wait_for(Duration limit);
 
-  /// Stops listening, ends connections (their calls fail as kUnavailable), and waits for running handlers unless it
-  /// is called from one. Idempotent.
+  /// Stops listening, ends connections (their calls fail as kUnavailable), and waits for running handlers
+  /// unless it is called from one. Idempotent.
   void close() noexcept;
 
   [[nodiscard]] ServerStats stats() const;
