@@ -1,0 +1,225 @@
+// Who drives a connection: each rule of connection.h, over real sockets made by hand.
+#include "transport/runtime/connection.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <thread>
+
+#include "transport/runtime/client_call.h"
+#include "transport/runtime/clock.h"
+#include "transport/runtime/dispatcher.h"
+#include "transport/runtime/executor.h"
+#include "transport/runtime/keeper.h"
+#include "transport/tcp/socket_link.h"
+
+namespace leat::transport {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Methods: 0 answers at once, 1 waits for `gate`, 2 reports its thread.
+class Gate final : public Service {
+ public:
+  [[nodiscard]] const ServiceInfo& service_info() const noexcept override {
+    static constexpr std::array<MethodInfo, 3> kMethods = {{{.name = "Quick"}, {.name = "Gated"}, {.name = "Thread"}}};
+    static const ServiceInfo kInfo{"gate", kMethods, {}};
+    return kInfo;
+  }
+  Status handle_call(std::size_t method, ServerCall& call) override {
+    if (method == 1) gate.wait(false);
+    if (method == 2) inline_runs += inline_allowed() ? 1 : 0;
+    return call.write({});
+  }
+  std::atomic<bool> gate{false};
+  std::atomic<int> inline_runs{0};
+};
+
+/// A served connection and a client's, over a socket pair.
+class Connected : public ::testing::Test, public Dispatcher {
+ protected:
+  Connected() : Dispatcher(4, {}) {
+    EXPECT_TRUE(add(gate).ok());
+    std::array<int, 2> fds{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()), 0);
+    ConnectionOptions serving;
+    serving.handler = this;
+    serving.session.acceptor = true;
+    server = std::make_shared<Connection>(std::make_unique<SocketLink>(Descriptor(fds[0]), "ipc", "ipc:server"),
+                                          std::move(serving));
+    ConnectionOptions calling;
+    calling.url = "ipc:client";
+    calling.interrupted = [this] { return interrupted.load(); };
+    client = std::make_shared<Connection>(std::make_unique<SocketLink>(Descriptor(fds[1]), "ipc", "ipc:client"),
+                                          std::move(calling));
+    server->watch(reactor);
+    loop = std::thread([this] {
+      inline_allowed() = true;
+      while (!stopping) reactor.turn(kNever);
+    });
+    client->set_keeper(Keeper::shared());
+    EXPECT_TRUE(client->wait_ready().ok());
+  }
+  ~Connected() override {
+    gate->gate = true;
+    gate->gate.notify_all();
+    client->close(Code::kCancelled, "done");
+    server->close(Code::kCancelled, "done");
+    stopping = true;
+    reactor.wake();
+    loop.join();
+    stop();
+  }
+  void on_connection(Connection& connection, bool open, const Status& /*status*/) override {
+    if (!open) connection.close(Code::kUnavailable, "gone");
+  }
+  Status call(std::string_view method, const CallOptions& options = {}) {
+    const Result<Payload> reply = call_unary(*client, {"gate", method}, {}, options);
+    return reply ? Status() : reply.error();
+  }
+  void open_gate() {
+    gate->gate = true;
+    gate->gate.notify_all();
+  }
+
+  std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+  Reactor reactor;
+  std::shared_ptr<Connection> server;
+  std::shared_ptr<Connection> client;
+  std::atomic<bool> stopping{false};
+  std::atomic<bool> interrupted{false};
+  std::thread loop;
+};
+
+TEST_F(Connected, AFollowerTakesOverWhenTheOwnerHasItsAnswer) {
+  // The first caller owns the link while the second waits for a later answer: someone must read it.
+  std::thread slow([this] { EXPECT_TRUE(call("Gated").ok()); });
+  while (calls() < 1) std::this_thread::yield();
+  std::vector<std::thread> quick;
+  for (int i = 0; i < 4; ++i) {
+    quick.emplace_back([this] {
+      for (int n = 0; n < 200; ++n) EXPECT_TRUE(call("Quick").ok());
+    });
+  }
+  for (std::thread& thread : quick) thread.join();
+  open_gate();
+  slow.join();
+}
+
+TEST_F(Connected, ManyThreadsHandTheLinkOnWithoutLosingAWakeUp) {
+  std::vector<std::thread> threads;
+  std::atomic<int> good{0};
+  for (int i = 0; i < 16; ++i) {
+    threads.emplace_back([this, &good] {
+      for (int n = 0; n < 300; ++n) good += call("Quick").ok() ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, 16 * 300);
+}
+
+TEST_F(Connected, AParkedOwnerLearnsOfAnEarlierDeadline) {
+  std::thread slow([this] { EXPECT_TRUE(call("Gated").ok()); });
+  while (calls() < 1) std::this_thread::yield();
+  CallOptions options;
+  options.timeout = milliseconds(20);
+  EXPECT_EQ(call("Gated", options).code(), Code::kDeadlineExceeded);
+  open_gate();
+  slow.join();
+}
+
+TEST_F(Connected, TheKeeperNoticesTheLossOfAConnectionNobodyDrives) {
+  EXPECT_TRUE(call("Quick").ok());
+  server->close(Code::kUnavailable, "bye");
+  while (client->open()) std::this_thread::sleep_for(milliseconds(1));
+  EXPECT_EQ(call("Quick").code(), Code::kUnavailable);
+}
+
+TEST_F(Connected, ACallerTakesTheLinkBackFromTheKeeper) {
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(call("Quick").ok());
+    std::this_thread::sleep_for(milliseconds(3));  // long enough for the keeper to adopt it
+  }
+}
+
+TEST_F(Connected, AnInterruptedOwnerLeavesAndAFollowerDrivesOn) {
+  interrupted = true;
+  EXPECT_EQ(call("Gated").code(), Code::kCancelled);
+  interrupted = false;
+  EXPECT_TRUE(call("Quick").ok());
+}
+
+TEST_F(Connected, ClosingEndsWaitsOfOwnerAndFollowers) {
+  std::vector<std::thread> waiting;
+  for (int i = 0; i < 3; ++i) {
+    waiting.emplace_back([this] { EXPECT_EQ(call("Gated").code(), Code::kCancelled); });
+  }
+  while (calls() < 3) std::this_thread::yield();
+  client->close(Code::kCancelled, "enough");
+  for (std::thread& thread : waiting) thread.join();
+}
+
+TEST_F(Connected, AQuickMethodRunsInlineOnceItsMeanIsKnown) {
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(call("Thread").ok());
+  EXPECT_GT(gate->inline_runs, 0);
+}
+
+TEST(Executors, RunMoreUrgentChannelsFirst) {
+  Executor executor(1);
+  std::atomic<bool> gate{false};
+  std::atomic<int> done{0};
+  std::vector<Channel> order;
+  executor.run(Channel::kRpc, [&gate] { gate.wait(false); });
+  for (const Channel channel : {Channel::kBulk, Channel::kRpc, Channel::kStream, Channel::kRpc}) {
+    executor.run(channel, [&order, &done, channel] {
+      order.push_back(channel);
+      ++done;
+    });
+  }
+  gate = true;
+  gate.notify_all();
+  while (done < 4) std::this_thread::yield();
+  executor.stop();
+  EXPECT_THAT(order, ::testing::ElementsAre(Channel::kStream, Channel::kRpc, Channel::kRpc, Channel::kBulk));
+}
+
+TEST(Executors, StopDropsWhatHasNotBegunAndWaitsForTheRest) {
+  Executor executor(1);
+  std::atomic<bool> gate{false};
+  std::atomic<bool> ended{false};
+  std::atomic<bool> begun{false};
+  auto token = std::make_shared<int>(0);
+  executor.run(Channel::kRpc, [&] {
+    begun = true;
+    gate.wait(false);
+    ended = true;
+  });
+  executor.run(Channel::kRpc, [token] { FAIL() << "stopped before"; });
+  while (!begun) std::this_thread::yield();
+  std::thread opener([&gate] {
+    std::this_thread::sleep_for(milliseconds(5));
+    gate = true;
+    gate.notify_all();
+  });
+  executor.stop();
+  EXPECT_TRUE(ended);
+  EXPECT_EQ(token.use_count(), 1);
+  opener.join();
+}
+
+TEST(RunTimes, JudgeOnlyAfterSomeRuns) {
+  RunTime time;
+  for (int i = 0; i < 3; ++i) time.add(std::chrono::microseconds(1));
+  EXPECT_FALSE(time.quick());
+  time.add(std::chrono::microseconds(1));
+  EXPECT_TRUE(time.quick());
+  time.add(milliseconds(1));
+  EXPECT_FALSE(time.quick());
+  for (int i = 0; i < 60; ++i) time.add(std::chrono::microseconds(1));
+  EXPECT_TRUE(time.quick());
+}
+
+}  // namespace
+}  // namespace leat::transport
