@@ -9,9 +9,8 @@ add_library(leat::leat ALIAS leat_leat)
 set_target_properties(leat_leat PROPERTIES EXPORT_NAME leat)
 target_link_libraries(leat_leat INTERFACE leat_transport_endpoint leat_schema_dynamic)
 
-# Each folder's archive is installed; the schema compiler's stays behind, since leatc is its public face.
+# Each folder's archive is installed. leat::schema_compiler is for programs that compile schemas as they run.
 get_property(targets GLOBAL PROPERTY LEAT_FOLDER_TARGETS)
-list(FILTER targets EXCLUDE REGEX "^leat_schema_compiler")
 if(TARGET leatc)
   list(APPEND targets leatc)
 endif()

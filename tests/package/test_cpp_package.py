@@ -42,6 +42,7 @@ def test_an_outside_project_finds_and_uses_it(prefix: Path, tmp_path: Path) -> N
     run("cmake", "-G", "Ninja", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={prefix}", cwd=project)
     run("cmake", "--build", "build", cwd=project)
     assert run(project / "build" / "outside", cwd=project) == "42 over tcp\n"
+    assert run(project / "build" / "compile", "outside.fbs", cwd=project) == "ok\n"
 
 
 def test_public_headers_stand_on_their_own(prefix: Path, tmp_path: Path) -> None:

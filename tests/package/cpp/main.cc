@@ -23,5 +23,6 @@ int main() {
   if (!peer) return 3;
   const auto sum = peer->service<outside::Adder>().add({.a = 2, .b = 40});
   if (!sum) return 4;
-  std::printf("%lld over %s\n", static_cast<long long>((*sum)->value()), std::string(peer->transport()).c_str());
+  std::printf("%lld over %s\n", static_cast<long long>((*sum)->value()),
+              std::string(peer->transport()).c_str());
 }
