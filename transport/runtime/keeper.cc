@@ -16,8 +16,21 @@ std::shared_ptr<Keeper> Keeper::shared() {
   static std::weak_ptr<Keeper> existing;
   const std::lock_guard lock(mutex);
   std::shared_ptr<Keeper> keeper = existing.lock();
-  if (!keeper) existing = keeper = std::make_shared<Keeper>();
+  if (!keeper) existing = keeper = std::shared_ptr<Keeper>(new Keeper, &Keeper::retire);
   return keeper;
+}
+
+void Keeper::retire(Keeper* keeper) noexcept {
+  if (keeper->thread_.get_id() != std::this_thread::get_id()) {
+    delete keeper;
+    return;
+  }
+  // The keeper itself let go of the last connection: its thread can't be waited for, so it clears up behind
+  // itself.
+  keeper->thread_.detach();
+  keeper->orphaned_ = true;
+  keeper->stopping_ = true;
+  keeper->reactor_.wake();
 }
 
 Keeper::~Keeper() {
@@ -34,7 +47,10 @@ void Keeper::start_locked() {
     return;
   }
   const SignalsBlocked no_signals;
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    run();
+    if (orphaned_) delete this;
+  });
 }
 
 void Keeper::note(std::weak_ptr<Connection> connection) {

@@ -36,6 +36,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   [[nodiscard]] Reactor& reactor() noexcept { return reactor_; }
 
  private:
+  static void retire(Keeper* keeper) noexcept;
   void start_locked();
   void run();
   bool tick(TimePoint now);
@@ -46,6 +47,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   std::vector<std::weak_ptr<Ticked>> ticked_;
   bool sleeping_ = false;
   std::atomic<bool> stopping_{false};
+  bool orphaned_ = false;  // read and written on the keeper's own thread
   std::thread thread_;
 };
 
