@@ -21,7 +21,8 @@ class Scope {
   void add(const std::string& spelled, const std::string& name, const std::string& what = {}) {
     const auto [at, fresh] = names_.emplace(spelled, name);
     if (fresh) return;
-    parsed_.complain(name, name + what + " is called '" + spelled + "' in " + language_ + ", and so is " + at->second);
+    parsed_.complain(
+        name, name + what + " is called '" + spelled + "' in " + language_ + ", and so is " + at->second);
   }
 
  private:
@@ -53,8 +54,9 @@ class RequiredCycles {
     for (const Field& field : table.fields) {
       if (field.type.base != BaseType::kTable || !field.required) continue;
       if (open_.contains(field.type.index)) {
-        parsed_.complain(table.name + "." + field.name,
-                         "required field " + field.name + " closes a cycle of required tables: no message can hold it");
+        parsed_.complain(
+            table.name + "." + field.name,
+            "required field " + field.name + " closes a cycle of required tables: no message can hold it");
       } else {
         visit(field.type.index);
       }
@@ -71,8 +73,10 @@ class RequiredCycles {
 void check_files(Parsed& parsed) {
   std::set<std::string> names;
   for (const std::string& include : parsed.schema.includes) {
-    if (!names.insert(module_name(include)).second || module_name(include) == module_name(parsed.schema.file)) {
-      parsed.complain({}, "two files are called " + include + "; generated files lie in one folder and would collide");
+    if (!names.insert(module_name(include)).second ||
+        module_name(include) == module_name(parsed.schema.file)) {
+      parsed.complain(
+          {}, "two files are called " + include + "; generated files lie in one folder and would collide");
     }
   }
 }
@@ -81,7 +85,8 @@ void check_files(Parsed& parsed) {
 
 void check_schema(Parsed& parsed) {
   check_files(parsed);
-  for (const Enum& definition : parsed.schema.enums) check_namespace(parsed, definition.name, definition.file);
+  for (const Enum& definition : parsed.schema.enums)
+    check_namespace(parsed, definition.name, definition.file);
   for (const Table& table : parsed.schema.tables) {
     check_namespace(parsed, table.name, table.file);
     if (table.name != "leat.Tensor") continue;
@@ -94,9 +99,11 @@ void check_schema(Parsed& parsed) {
     for (Method& method : service.methods) {
       const std::string name = service.name + "." + method.name;
       if (Status status = apply_attributes(method); !status.ok()) parsed.complain(name, status.message());
-      for (const auto& [end, index] : {std::pair("request", method.request), std::pair("response", method.response)}) {
+      for (const auto& [end, index] :
+           {std::pair("request", method.request), std::pair("response", method.response)}) {
         if (parsed.schema.tables[static_cast<std::size_t>(index)].name == "leat.Tensor") {
-          parsed.complain(name, "the " + std::string(end) + " of a method must be a table of yours with a Tensor field");
+          parsed.complain(
+              name, "the " + std::string(end) + " of a method must be a table of yours with a Tensor field");
         }
       }
     }

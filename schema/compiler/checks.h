@@ -9,8 +9,8 @@ namespace leat::schema {
 /// Attributes of methods, reserved names, cycles that no message can satisfy, files that can't be told apart.
 void check_schema(Parsed& parsed);
 
-/// Names that become the same once they are spelled by a language's rules. Only of the compiled file, not of what it
-/// includes. `one_scope`: the language puts all namespaces of a file into one (a Python module).
+/// Names that become the same once they are spelled by a language's rules. Only of the compiled file, not of
+/// what it includes. `one_scope`: the language puts all namespaces of a file into one (a Python module).
 void check_names(Parsed& parsed, const NameRules& rules, bool one_scope);
 
 }  // namespace leat::schema

@@ -1,8 +1,7 @@
-#include <leat/schema/compile.h>
-
 #include <algorithm>
 #include <utility>
 
+#include <leat/schema/compile.h>
 #include <leat/schema/load.h>
 
 #include "schema/compiler/checks.h"
@@ -16,7 +15,8 @@ std::string Diagnostic::to_string() const {
   return file + ":" + (line > 0 ? std::to_string(line) + ":" : "") + " " + message;
 }
 
-Result<std::shared_ptr<const Schema>> compile(const std::filesystem::path& file, const CompileOptions& options,
+Result<std::shared_ptr<const Schema>> compile(const std::filesystem::path& file,
+                                              const CompileOptions& options,
                                               std::vector<Diagnostic>* diagnostics) {
   SourceFiles files;
   const std::string path = file.generic_string();

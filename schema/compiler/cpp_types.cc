@@ -64,7 +64,8 @@ std::string CppTypes::number(const Field& field) const {
     const std::string_view name = single ? "float" : "double";
     if (!std::isfinite(value)) out_->need("#include <limits>");
     if (std::isnan(value)) return fmt::format("std::numeric_limits<{}>::quiet_NaN()", name);
-    if (std::isinf(value)) return fmt::format("{}std::numeric_limits<{}>::infinity()", value < 0 ? "-" : "", name);
+    if (std::isinf(value))
+      return fmt::format("{}std::numeric_limits<{}>::infinity()", value < 0 ? "-" : "", name);
     // The shortest digits that give the same number back.
     std::string text = single ? fmt::format("{}", static_cast<float>(value)) : fmt::format("{}", value);
     if (text.find_first_of(".e") == std::string::npos) text += ".0";

@@ -35,7 +35,8 @@ class Emitter {
     fresh_ = false;
   }
 
-  /// Notes that the text needs this line ("#include <vector>", "import enum as _enum"); each is given once, sorted.
+  /// Notes that the text needs this line ("#include <vector>", "import enum as _enum"); each is given once,
+  /// sorted.
   void need(std::string import) { imports_.insert(std::move(import)); }
   [[nodiscard]] const std::set<std::string>& imports() const noexcept { return imports_; }
   [[nodiscard]] const std::string& text() const noexcept { return text_; }

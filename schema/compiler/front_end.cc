@@ -16,17 +16,17 @@ namespace {
 
 namespace fb = flatbuffers;
 
-// Attributes of FlatBuffers' own that change what messages look like, and are not built yet. The rest of its own
-// (cpp_type and the like) speak to other generators.
-constexpr std::array<std::string_view, 7> kUnsupported = {"hash",   "key",         "shared",           "force_align",
-                                                         "private", "flexbuffer", "nested_flatbuffer"};
+// Attributes of FlatBuffers' own that change what messages look like, and are not built yet. The rest of its
+// own (cpp_type and the like) speak to other generators.
+constexpr std::array<std::string_view, 7> kUnsupported = {
+    "hash", "key", "shared", "force_align", "private", "flexbuffer", "nested_flatbuffer"};
 // Built into the parser, and kept in descriptors all the same.
 constexpr std::array<std::string_view, 3> kKept = {"streaming", "idempotent", "bit_flags"};
 constexpr std::array<std::string_view, 6> kMethodAttributes = {"streaming",   "idempotent", "channel",
-                                                              "deadline_ms", "compress",   "max_inflight"};
+                                                               "deadline_ms", "compress",   "max_inflight"};
 
-/// "path:line: column: error: message, originally at: path:line" as the parser gives it, without the column. The place
-/// it originally came from is the better one.
+/// "path:line: column: error: message, originally at: path:line" as the parser gives it, without the column.
+/// The place it originally came from is the better one.
 Diagnostic from_parser(const std::string& error, const std::string& path, const SourceFiles& files) {
   Diagnostic result{.file = path, .line = 0, .message = error};
   const auto take_place = [&](std::string_view place) {
@@ -87,8 +87,10 @@ class Converter {
       table_places_[definition] = static_cast<std::int32_t>(table_places_.size());
     }
     for (const fb::EnumDef* definition : parser_.enums_.vec) schema.enums.push_back(convert(*definition));
-    for (const fb::StructDef* definition : parser_.structs_.vec) schema.tables.push_back(convert(*definition));
-    for (const fb::ServiceDef* definition : parser_.services_.vec) schema.services.push_back(convert(*definition));
+    for (const fb::StructDef* definition : parser_.structs_.vec)
+      schema.tables.push_back(convert(*definition));
+    for (const fb::ServiceDef* definition : parser_.services_.vec)
+      schema.services.push_back(convert(*definition));
     if (parser_.root_struct_def_ != nullptr) schema.root = table_places_[parser_.root_struct_def_];
     schema.file_identifier = parser_.file_identifier_;
   }
@@ -98,8 +100,9 @@ class Converter {
   static std::string file_name(const std::string& path) {
     if (path == std::string(SourceFiles::kBuiltinDirectory) + "/leat/leat.fbs") return "leat/leat.fbs";
     const std::filesystem::path file(path);
-    return file.filename() == "leat.fbs" && file.parent_path().filename() == "leat" ? "leat/leat.fbs"
-                                                                                   : file.filename().string();
+    return file.filename() == "leat.fbs" && file.parent_path().filename() == "leat"
+               ? "leat/leat.fbs"
+               : file.filename().string();
   }
 
   Attributes attributes(const std::string& owner, const fb::Definition& definition, bool is_method) {
@@ -154,7 +157,8 @@ class Converter {
     field.attributes = attributes(name, from, false);
     const BaseType inner = field.type.innermost();
     if (inner == BaseType::kUnion || inner == BaseType::kUnionType) {
-      if (inner == BaseType::kUnion) out_.complain(name, "field " + from.name + ": unions are not supported yet");
+      if (inner == BaseType::kUnion)
+        out_.complain(name, "field " + from.name + ": unions are not supported yet");
     } else if (inner == BaseType::kArray) {
       out_.complain(name, "field " + from.name + ": fixed arrays are not supported yet");
     } else if (from.IsScalarOptional()) {
@@ -162,7 +166,8 @@ class Converter {
     } else if (is_scalar(field.type.base)) {
       set_default(field, from.value.constant);
     } else if (from.IsDefault()) {
-      out_.complain(name, "field " + from.name + ": default values of strings and vectors are not supported yet");
+      out_.complain(name,
+                    "field " + from.name + ": default values of strings and vectors are not supported yet");
     }
     return field;
   }
@@ -187,9 +192,14 @@ class Converter {
     result.bit_flags = from.attributes.Lookup("bit_flags") != nullptr;
     if (from.is_union) out_.complain(result.name, "union " + result.name + ": unions are not supported yet");
     for (const fb::EnumVal* value : from.Vals()) {
-      result.values.push_back({.name = value->name, .value = value->GetAsInt64(), .doc = doc_of(value->doc_comment)});
+      result.values.push_back(
+          {.name = value->name, .value = value->GetAsInt64(), .doc = doc_of(value->doc_comment)});
     }
-    std::ranges::stable_sort(result.values, {}, &EnumValue::value);
+    const bool is_signed = !is_unsigned(result.underlying);
+    std::ranges::stable_sort(result.values, [&](const EnumValue& a, const EnumValue& b) {
+      return is_signed ? a.value < b.value
+                       : static_cast<std::uint64_t>(a.value) < static_cast<std::uint64_t>(b.value);
+    });
     return result;
   }
 
@@ -236,7 +246,8 @@ Parsed parse(SourceFiles& files, const std::string& path, const std::string& tex
   options.no_warnings = true;  // they would stand in the text of the error
   fb::Parser parser(options);
   if (text.find('\0') != std::string::npos) {
-    result.diagnostics.push_back({.file = path, .line = 1, .message = "the file holds a zero byte; is it a schema?"});
+    result.diagnostics.push_back(
+        {.file = path, .line = 1, .message = "the file holds a zero byte; is it a schema?"});
     return result;
   }
   if (!parser.Parse(text.c_str(), directories.data(), path.c_str())) {

@@ -25,8 +25,8 @@ struct Parsed {
   void complain(std::string_view name, std::string message);
 };
 
-/// Parses the file at `path`, whose text is `text`. What FlatBuffers' parser refuses is reported alone, its first error
-/// only; what it takes and this version does not is reported all at once.
+/// Parses the file at `path`, whose text is `text`. What FlatBuffers' parser refuses is reported alone, its
+/// first error only; what it takes and this version does not is reported all at once.
 [[nodiscard]] Parsed parse(SourceFiles& files, const std::string& path, const std::string& text,
                            const std::vector<std::string>& include_directories);
 

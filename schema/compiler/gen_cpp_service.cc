@@ -8,8 +8,8 @@ namespace {
 
 // In the order of CallKind.
 constexpr std::array<std::string_view, 4> kKinds = {"kUnary", "kServerStream", "kClientStream", "kBidi"};
-constexpr std::array<std::string_view, 4> kServe = {"serve_unary", "serve_server_stream", "serve_client_stream",
-                                                    "serve_bidi"};
+constexpr std::array<std::string_view, 4> kServe = {"serve_unary", "serve_server_stream",
+                                                    "serve_client_stream", "serve_bidi"};
 // In the order of Channel.
 constexpr std::array<std::string_view, 4> kChannels = {"kControl", "kStream", "kRpc", "kBulk"};
 
@@ -41,7 +41,8 @@ void emit_client(const Schema& schema, const Service& service, const std::string
   out.line("class {} {{", name);
   out.line(" public:");
   out.indent();
-  out.line("explicit {}(std::shared_ptr<leat::Caller> caller) noexcept : caller_(std::move(caller)) {{}}", name);
+  out.line("explicit {}(std::shared_ptr<leat::Caller> caller) noexcept : caller_(std::move(caller)) {{}}",
+           name);
   out.line("[[nodiscard]] static const leat::ServiceInfo& service_info() noexcept {{ return {}; }}", info);
   for (std::size_t i = 0; i < service.methods.size(); ++i) {
     const Method& method = service.methods[i];
@@ -52,7 +53,8 @@ void emit_client(const Schema& schema, const Service& service, const std::string
     const auto with_request = [&](std::string_view result, std::string_view call) {
       out.line("[[nodiscard]] {} {}(const {}& request = {{}},", result, names.name, names.request);
       out.line("    const leat::CallOptions& options = {{}}) const {{");
-      out.line("  return leat::schema::{}<{}>(*caller_, {}, encode(request),", call, names.response_view, ref);
+      out.line("  return leat::schema::{}<{}>(*caller_, {}, encode(request),", call, names.response_view,
+               ref);
       out.line("      options);");
     };
     const auto with_requests = [&](std::string_view result, std::string_view call) {
@@ -65,7 +67,9 @@ void emit_client(const Schema& schema, const Service& service, const std::string
       case CallKind::kUnary:
         with_request("leat::Result<leat::Message<" + names.response_view + ">>", "call_unary");
         break;
-      case CallKind::kServerStream: with_request("leat::Reader<" + names.response_view + ">", "call_server_stream"); break;
+      case CallKind::kServerStream:
+        with_request("leat::Reader<" + names.response_view + ">", "call_server_stream");
+        break;
       case CallKind::kClientStream: with_requests("leat::Upload", "call_client_stream"); break;
       case CallKind::kBidi: with_requests("leat::Exchange", "call_bidi"); break;
     }
@@ -96,7 +100,9 @@ void emit_base(const Schema& schema, const Service& service, const std::string& 
                const CppTypes& types) {
   out.gap();
   out.doc("///", service.doc);
-  out.line("/// The server's side: derive from it and give it to a server. Handlers run on several threads at once; views");
+  out.line(
+      "/// The server's side: derive from it and give it to a server. Handlers run on several threads at "
+      "once; views");
   out.line("/// of requests are valid until the handler returns.");
   out.line("class {} : public leat::Service {{", types.type(service.name, "Service"));
   out.line(" public:");
@@ -105,12 +111,13 @@ void emit_base(const Schema& schema, const Service& service, const std::string& 
     const MethodNames names = names_of(schema, method, types);
     const bool one_reply = method.kind == CallKind::kUnary || method.kind == CallKind::kClientStream;
     out.doc("///", method.doc);
-    out.line("virtual {} {}(", one_reply ? "leat::Result<" + names.response + ">" : std::string("leat::Status"),
-             names.name);
+    out.line("virtual {} {}(",
+             one_reply ? "leat::Result<" + names.response + ">" : std::string("leat::Status"), names.name);
     out.line("    {}) = 0;", parameters(method, names));
   }
   out.gap();
-  out.line("[[nodiscard]] const leat::ServiceInfo& service_info() const noexcept final {{ return {}; }}", info);
+  out.line("[[nodiscard]] const leat::ServiceInfo& service_info() const noexcept final {{ return {}; }}",
+           info);
   const bool empty = service.methods.empty();
   out.line("leat::Status handle_call({}std::size_t method, {}leat::ServerCall& call) final {{",
            empty ? "[[maybe_unused]] " : "", empty ? "[[maybe_unused]] " : "");
@@ -124,7 +131,8 @@ void emit_base(const Schema& schema, const Service& service, const std::string& 
     out.line("  case {}:", i);
     out.line("    return leat::schema::{}<{}{}>(call,", kServe[static_cast<std::size_t>(method.kind)],
              names.request_view, streams_replies ? ", " + names.response : std::string());
-    out.line("        [this](leat::Context& context, auto&&... rest) {{ return {}(context, rest...); }});", names.name);
+    out.line("        [this](leat::Context& context, auto&&... rest) {{ return {}(context, rest...); }});",
+             names.name);
   }
   if (!empty) {
     out.line("  default: break;");
@@ -140,8 +148,8 @@ void emit_base(const Schema& schema, const Service& service, const std::string& 
 
 }  // namespace
 
-void emit_cpp_service_info(const Schema& schema, const Service& service, const std::string& generated, Emitter& out,
-                           const CppTypes& types) {
+void emit_cpp_service_info(const Schema& schema, const Service& service, const std::string& generated,
+                           Emitter& out, const CppTypes& types) {
   const std::string name = types.namer().type(service.name);
   out.need("#include <chrono>");
   out.need("#include <leat/service.h>");
@@ -149,15 +157,18 @@ void emit_cpp_service_info(const Schema& schema, const Service& service, const s
   out.gap();
   out.line("namespace {} {{", generated);
   out.gap();
-  out.line("inline constexpr std::array<leat::MethodInfo, {}> k{}Methods = {{{{", service.methods.size(), name);
+  out.line("inline constexpr std::array<leat::MethodInfo, {}> k{}Methods = {{{{", service.methods.size(),
+           name);
   for (const Method& method : service.methods) {
     out.line("    {{.name = \"{}\", .kind = leat::CallKind::{}, .idempotent = {},", method.name,
              kKinds[static_cast<std::size_t>(method.kind)], method.idempotent);
     std::string row;
-    row += method.channel ? fmt::format(".channel = leat::Channel::{}", kChannels[static_cast<std::size_t>(*method.channel)])
+    row += method.channel ? fmt::format(".channel = leat::Channel::{}",
+                                        kChannels[static_cast<std::size_t>(*method.channel)])
                           : std::string(".channel = {}");
-    row += method.deadline_ms ? fmt::format(", .deadline = std::chrono::milliseconds({})", *method.deadline_ms)
-                              : std::string(", .deadline = {}");
+    row += method.deadline_ms
+               ? fmt::format(", .deadline = std::chrono::milliseconds({})", *method.deadline_ms)
+               : std::string(", .deadline = {}");
     out.line("     {}}},", row);
   }
   out.line("}}}};");
@@ -174,8 +185,8 @@ void emit_cpp_service_info(const Schema& schema, const Service& service, const s
   out.gap();
 }
 
-void emit_cpp_service(const Schema& schema, const Service& service, const std::string& generated, Emitter& out,
-                      const CppTypes& types) {
+void emit_cpp_service(const Schema& schema, const Service& service, const std::string& generated,
+                      Emitter& out, const CppTypes& types) {
   const std::string info = fmt::format("::{}::k{}", generated, types.namer().type(service.name));
   emit_client(schema, service, info, out, types);
   emit_base(schema, service, info, out, types);

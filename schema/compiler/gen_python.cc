@@ -21,7 +21,8 @@ std::string base64(Bytes bytes) {
     for (std::size_t k = 0; k < 3; ++k) {
       group = group << 8U | (i + k < bytes.size() ? std::to_integer<std::uint32_t>(bytes[i + k]) : 0);
     }
-    for (std::size_t k = 0; k < 4; ++k) text += i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 63U];
+    for (std::size_t k = 0; k < 4; ++k)
+      text += i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 63U];
   }
   return text;
 }
@@ -91,21 +92,23 @@ class PythonModule {
   void emit_enum(const Enum& definition) {
     begin_definition();
     out_.line("@_schema.enum(\"{}\", _descriptor)", definition.name);
-    out_.line("class {}(_enum.{}):", types_.namer().type(definition.name), definition.bit_flags ? "IntFlag" : "IntEnum");
+    out_.line("class {}(_enum.{}):", types_.namer().type(definition.name),
+              definition.bit_flags ? "IntFlag" : "IntEnum");
     out_.indent();
     types_.emit_docstring(out_, definition.doc);
     out_.gap();
     for (const EnumValue& value : definition.values) {
       out_.doc("#:", value.doc);
-      out_.line("{} = {}", types_.namer().enum_value(value.name), types_.integer(definition.underlying, value.value));
+      out_.line("{} = {}", types_.namer().enum_value(value.name),
+                types_.integer(definition.underlying, value.value));
     }
     out_.dedent();
   }
 
   void emit_table(const Table& table) {
     begin_definition();
-    out_.line("class {}(_schema.Message, table=\"{}\", descriptor=_descriptor):", types_.namer().type(table.name),
-              table.name);
+    out_.line("class {}(_schema.Message, table=\"{}\", descriptor=_descriptor):",
+              types_.namer().type(table.name), table.name);
     out_.indent();
     types_.emit_docstring(out_, table.doc);
     out_.gap();
@@ -134,16 +137,18 @@ class PythonModule {
 
   void emit_client(const Service& service) {
     begin_definition();
-    out_.line("class {}(_schema.Client, service=\"{}\", descriptor=_descriptor):", types_.namer().type(service.name),
-              service.name);
+    out_.line("class {}(_schema.Client, service=\"{}\", descriptor=_descriptor):",
+              types_.namer().type(service.name), service.name);
     out_.indent();
     types_.emit_docstring(out_, service.doc);
     out_.gap();
     for (const Method& method : service.methods) {
-      const std::string doc = method.doc.empty() ? std::string() : ", doc=" + PythonTypes::literal(method.doc);
-      types_.emit_call(out_, fmt::format("{} = _schema.{}(\"{}\", {}, {}{})", types_.namer().method(method.name),
-                                         PythonTypes::kind(method.kind), method.name, types_.table(method.request),
-                                         types_.table(method.response), doc));
+      const std::string doc =
+          method.doc.empty() ? std::string() : ", doc=" + PythonTypes::literal(method.doc);
+      types_.emit_call(out_,
+                       fmt::format("{} = _schema.{}(\"{}\", {}, {}{})", types_.namer().method(method.name),
+                                   PythonTypes::kind(method.kind), method.name, types_.table(method.request),
+                                   types_.table(method.response), doc));
     }
     if (service.methods.empty()) out_.line("pass");
     out_.dedent();

@@ -57,11 +57,13 @@ class PythonStub {
 
   void emit_enum(const Enum& definition) {
     out_.gap();
-    out_.line("class {}(_enum.{}):", types_.namer().type(definition.name), definition.bit_flags ? "IntFlag" : "IntEnum");
+    out_.line("class {}(_enum.{}):", types_.namer().type(definition.name),
+              definition.bit_flags ? "IntFlag" : "IntEnum");
     out_.indent();
     types_.emit_docstring(out_, definition.doc);
     for (const EnumValue& value : definition.values) {
-      out_.line("{} = {}", types_.namer().enum_value(value.name), types_.integer(definition.underlying, value.value));
+      out_.line("{} = {}", types_.namer().enum_value(value.name),
+                types_.integer(definition.underlying, value.value));
       types_.emit_docstring(out_, value.doc);
     }
     out_.dedent();
@@ -88,7 +90,8 @@ class PythonStub {
       emit_attribute(field);
     }
     const std::string parameters = keywords(table, {});
-    types_.emit_call(out_, "def __init__(self" + (parameters.empty() ? "" : ", *" + parameters) + ") -> None: ...");
+    types_.emit_call(out_,
+                     "def __init__(self" + (parameters.empty() ? "" : ", *" + parameters) + ") -> None: ...");
     out_.dedent();
   }
 
@@ -159,7 +162,8 @@ class PythonStub {
       const bool streams_replies = method.kind == CallKind::kServerStream || method.kind == CallKind::kBidi;
       out_.line("def {}(self, {}) -> {}:{}", types_.namer().method(method.name),
                 streams_requests ? "requests: _abc.Iterator[" + request + "]" : "request: " + request,
-                streams_replies ? "_abc.Iterable[" + response + "]" : response, method.doc.empty() ? " ..." : "");
+                streams_replies ? "_abc.Iterable[" + response + "]" : response,
+                method.doc.empty() ? " ..." : "");
       out_.indent();
       types_.emit_docstring(out_, method.doc);
       out_.dedent();

@@ -1,11 +1,11 @@
 // What leatc writes for C++, compiled and used.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <leat/schema/compile.h>
 
@@ -96,8 +96,10 @@ TEST(Generated, DamagedMessageIsRefusedByFieldPath) {
 }
 
 TEST(Generated, RecursiveTablesHoldThemselves) {
-  lab::tree::Node node{.name = "root", .parent = lab::tree::Node{.name = "parent"}, .children = {{.name = "a"}, {}}};
-  node.other = lab::tree::Leaf{.owner = lab::tree::Node{.name = "owner"}, .owners = {}, .quantity = {.value = 3}};
+  lab::tree::Node node{
+      .name = "root", .parent = lab::tree::Node{.name = "parent"}, .children = {{.name = "a"}, {}}};
+  node.other =
+      lab::tree::Leaf{.owner = lab::tree::Node{.name = "owner"}, .owners = {}, .quantity = {.value = 3}};
   const lab::tree::Node copied = node;
   node = {};
   auto message = lab::tree::NodeView::decode(encode(copied));
@@ -120,8 +122,18 @@ TEST(Generated, ScalarsKeepTheirExtremes) {
   EXPECT_EQ((*message)->f32(), 1e-7F);
   EXPECT_EQ((*message)->f64(), -std::numeric_limits<double>::infinity());
   EXPECT_EQ((*message)->huge(), lab::tree::Huge::kTop);
-  const lab::tree::Scalars zeros{.truth = false, .i8 = 0, .u8 = 0, .i16 = 0, .u16 = 0, .i32 = 0, .u32 = 0, .i64 = 0,
-                                 .u64 = 0, .f32 = 0, .f64 = 0, .huge = lab::tree::Huge::kZero};
+  const lab::tree::Scalars zeros{.truth = false,
+                                 .i8 = 0,
+                                 .u8 = 0,
+                                 .i16 = 0,
+                                 .u16 = 0,
+                                 .i32 = 0,
+                                 .u32 = 0,
+                                 .i64 = 0,
+                                 .u64 = 0,
+                                 .f32 = 0,
+                                 .f64 = 0,
+                                 .huge = lab::tree::Huge::kZero};
   auto other = lab::tree::ScalarsView::decode(encode(zeros));
   ASSERT_TRUE(other);
   EXPECT_FALSE((*other)->truth());
@@ -147,13 +159,15 @@ class Scope final : public imaging::MicroscopeService {
     if (request.exposure() <= 0) return failure(Code::kInvalidArgument, "exposure must be positive");
     return imaging::Frame{.captured = request.exposure(), .label = std::string(enum_name(request.mode()))};
   }
-  Status frames(Context& /*context*/, imaging::FramesRequestView request, Writer<imaging::Frame>& out) override {
+  Status frames(Context& /*context*/, imaging::FramesRequestView request,
+                Writer<imaging::Frame>& out) override {
     for (std::uint32_t i = 0; i < request.count(); ++i) {
       if (Status status = out.write(make_frame(i)); !status.ok()) return status;
     }
     return {Code::kAborted, "the shutter jammed"};
   }
-  Result<imaging::UploadReply> upload(Context& /*context*/, RequestReader<imaging::FrameView>& requests) override {
+  Result<imaging::UploadReply> upload(Context& /*context*/,
+                                      RequestReader<imaging::FrameView>& requests) override {
     imaging::UploadReply reply;
     for (const auto& frame : requests) reply.frames += frame->index();
     if (!requests.status().ok()) return failure(requests.status());

@@ -1,13 +1,13 @@
 // What leatc writes and says is under version control: a change shows up as a difference, here and in review.
 // LEAT_UPDATE_GOLDENS=1 writes the files anew instead of comparing.
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include <leat/schema/compile.h>
 
@@ -38,9 +38,12 @@ void expect_golden(const std::filesystem::path& path, const std::string& text) {
   // The whole files would drown the difference.
   std::size_t line = 1;
   std::size_t i = 0;
-  for (; i < std::min(golden.size(), text.size()) && golden[i] == text[i]; ++i) line += golden[i] == '\n' ? 1U : 0U;
-  const std::size_t start = text.rfind('\n', i) == std::string::npos || i == 0 ? 0 : text.rfind('\n', i - 1) + 1;
-  ADD_FAILURE() << path.filename() << ":" << line << " differs; run with LEAT_UPDATE_GOLDENS=1 if that is meant.\n"
+  for (; i < std::min(golden.size(), text.size()) && golden[i] == text[i]; ++i)
+    line += golden[i] == '\n' ? 1U : 0U;
+  const std::size_t start =
+      text.rfind('\n', i) == std::string::npos || i == 0 ? 0 : text.rfind('\n', i - 1) + 1;
+  ADD_FAILURE() << path.filename() << ":" << line
+                << " differs; run with LEAT_UPDATE_GOLDENS=1 if that is meant.\n"
                 << "golden: " << golden.substr(start, golden.find('\n', start) - start) << "\n"
                 << "now:    " << text.substr(start, text.find('\n', start) - start);
 }
@@ -48,8 +51,9 @@ void expect_golden(const std::filesystem::path& path, const std::string& text) {
 class Golden : public testing::TestWithParam<std::string> {};
 
 TEST_P(Golden, GeneratedCodeIsAsCommitted) {
-  const auto schema = compile(testdata() / "schemas" / (GetParam() + ".fbs"),
-                              {.include_directories = {}, .check_cpp_names = true, .check_python_names = true});
+  const auto schema =
+      compile(testdata() / "schemas" / (GetParam() + ".fbs"),
+              {.include_directories = {}, .check_cpp_names = true, .check_python_names = true});
   ASSERT_TRUE(schema) << schema.error().message();
   expect_golden(testdata() / "goldens/cpp" / (GetParam() + ".leat.h"), generate_cpp(**schema));
   expect_golden(testdata() / "goldens/python" / (GetParam() + ".py"), generate_python(**schema));
@@ -63,8 +67,9 @@ class Diagnostics : public testing::TestWithParam<std::filesystem::path> {};
 
 TEST_P(Diagnostics, AreAsCommitted) {
   std::vector<Diagnostic> diagnostics;
-  const auto schema = compile(
-      GetParam(), {.include_directories = {}, .check_cpp_names = true, .check_python_names = true}, &diagnostics);
+  const auto schema =
+      compile(GetParam(), {.include_directories = {}, .check_cpp_names = true, .check_python_names = true},
+              &diagnostics);
   ASSERT_FALSE(schema) << "a broken schema was taken";
   EXPECT_EQ(schema.error().code(), Code::kInvalidArgument);
   std::string text;

@@ -37,9 +37,10 @@ bool write(const std::filesystem::path& path, std::string_view text) {
 }
 
 bool compile_file(const std::string& file, const Arguments& arguments) {
-  CompileOptions options{.include_directories = {}, .check_cpp_names = arguments.cpp,
-                         .check_python_names = arguments.python};
-  for (const std::string& directory : arguments.include_directories) options.include_directories.emplace_back(directory);
+  CompileOptions options{
+      .include_directories = {}, .check_cpp_names = arguments.cpp, .check_python_names = arguments.python};
+  for (const std::string& directory : arguments.include_directories)
+    options.include_directories.emplace_back(directory);
   const auto schema = compile(file, options);
   if (!schema) {
     fmt::print(stderr, "{}\n", schema.error().message());
@@ -57,18 +58,22 @@ bool compile_file(const std::string& file, const Arguments& arguments) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Compiles FlatBuffers schemas with services for Leat.\n\n"
-               "  leatc imaging.fbs --cpp --python -o gen/\n\n"
-               "writes gen/imaging.leat.h, gen/imaging.py and gen/imaging.pyi. Schemas may include \"leat/leat.fbs\",\n"
-               "which leatc knows, for leat.Tensor and the attributes of methods.",
-               "leatc");
+  CLI::App app(
+      "Compiles FlatBuffers schemas with services for Leat.\n\n"
+      "  leatc imaging.fbs --cpp --python -o gen/\n\n"
+      "writes gen/imaging.leat.h, gen/imaging.py and gen/imaging.pyi. Schemas may include "
+      "\"leat/leat.fbs\",\n"
+      "which leatc knows, for leat.Tensor and the attributes of methods.",
+      "leatc");
   Arguments arguments;
   app.add_option("files", arguments.files, "Schema files (.fbs)")->required()->type_name("FILE");
   app.add_flag("--cpp", arguments.cpp, "Write NAME.leat.h");
   app.add_flag("--python", arguments.python, "Write NAME.py and NAME.pyi");
   app.add_flag("--descriptor", arguments.descriptor, "Write NAME.bfbs, FlatBuffers' binary schema");
-  app.add_option("-o,--output", arguments.output, "Folder to write to, made if it is not there")->type_name("DIR");
-  app.add_option("-I,--include", arguments.include_directories, "Folder to search includes in; may be repeated")
+  app.add_option("-o,--output", arguments.output, "Folder to write to, made if it is not there")
+      ->type_name("DIR");
+  app.add_option("-I,--include", arguments.include_directories,
+                 "Folder to search includes in; may be repeated")
       ->type_name("DIR")
       ->allow_extra_args(false);
   app.set_version_flag("--version", std::string("leatc ") + kGeneratorVersion);

@@ -26,7 +26,8 @@ std::string snake(std::string_view name) {
 }
 
 std::string camel(std::string_view name) {
-  if (!name.empty() && upper(name.front()) && name.find('_') == std::string_view::npos) return std::string(name);
+  if (!name.empty() && upper(name.front()) && name.find('_') == std::string_view::npos)
+    return std::string(name);
   std::string result;
   bool start = true;
   for (const char c : snake(name)) {
@@ -40,31 +41,41 @@ std::string camel(std::string_view name) {
   return result;
 }
 
-constexpr auto kCppKeywords = std::to_array<std::string_view>(
-    {"alignas",   "alignof",      "and",        "and_eq",    "asm",        "auto",         "bitand",
-     "bitor",     "bool",         "break",      "case",      "catch",      "char",         "char16_t",
-     "char32_t",  "char8_t",      "class",      "co_await",  "co_return",  "co_yield",     "compl",
-     "concept",   "const",        "const_cast", "consteval", "constexpr",  "constinit",    "continue",
-     "decltype",  "default",      "delete",     "do",        "double",     "dynamic_cast", "else",
-     "enum",      "errno",        "explicit",   "export",    "extern",     "false",        "float",
-     "for",       "friend",       "goto",       "if",        "inline",     "int",          "long",
-     "mutable",   "namespace",    "new",        "noexcept",  "not",        "not_eq",       "nullptr",
-     "operator",  "or",           "or_eq",      "private",   "protected",  "public",       "register",
-     "reinterpret_cast",          "requires",   "return",    "short",      "signed",       "sizeof",
-     "static",    "static_assert", "static_cast", "std",     "struct",     "switch",       "template",
-     "this",      "thread_local", "throw",      "true",      "try",        "typedef",      "typeid",
-     "typename",  "union",        "unsigned",   "using",     "virtual",    "void",         "volatile",
-     "wchar_t",   "while",        "xor",        "xor_eq",    "leat"});
+constexpr auto kCppKeywords =
+    std::to_array<std::string_view>({"alignas",   "alignof",      "and",           "and_eq",
+                                     "asm",       "auto",         "bitand",        "bitor",
+                                     "bool",      "break",        "case",          "catch",
+                                     "char",      "char16_t",     "char32_t",      "char8_t",
+                                     "class",     "co_await",     "co_return",     "co_yield",
+                                     "compl",     "concept",      "const",         "const_cast",
+                                     "consteval", "constexpr",    "constinit",     "continue",
+                                     "decltype",  "default",      "delete",        "do",
+                                     "double",    "dynamic_cast", "else",          "enum",
+                                     "errno",     "explicit",     "export",        "extern",
+                                     "false",     "float",        "for",           "friend",
+                                     "goto",      "if",           "inline",        "int",
+                                     "long",      "mutable",      "namespace",     "new",
+                                     "noexcept",  "not",          "not_eq",        "nullptr",
+                                     "operator",  "or",           "or_eq",         "private",
+                                     "protected", "public",       "register",      "reinterpret_cast",
+                                     "requires",  "return",       "short",         "signed",
+                                     "sizeof",    "static",       "static_assert", "static_cast",
+                                     "std",       "struct",       "switch",        "template",
+                                     "this",      "thread_local", "throw",         "true",
+                                     "try",       "typedef",      "typeid",        "typename",
+                                     "union",     "unsigned",     "using",         "virtual",
+                                     "void",      "volatile",     "wchar_t",       "while",
+                                     "xor",       "xor_eq",       "leat"});
 constexpr auto kCppFields = std::to_array<std::string_view>({"decode", "table_"});
 constexpr auto kCppMethods = std::to_array<std::string_view>(
     {"service_info", "find_method", "known_methods", "handle_call", "caller_"});
 constexpr auto kCppTypes = std::to_array<std::string_view>({"build", "encode", "enum_name"});
 
 constexpr auto kPythonKeywords = std::to_array<std::string_view>(
-    {"False",  "None",   "True",  "and",    "as",   "assert", "async",  "await",    "break",
-     "class",  "continue", "def", "del",    "elif", "else",   "except", "finally",  "for",
-     "from",   "global", "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
-     "or",     "pass",   "raise", "return", "self", "try",    "while",  "with",     "yield"});
+    {"False", "None",     "True",  "and",    "as",   "assert", "async",  "await",    "break",
+     "class", "continue", "def",   "del",    "elif", "else",   "except", "finally",  "for",
+     "from",  "global",   "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
+     "or",    "pass",     "raise", "return", "self", "try",    "while",  "with",     "yield"});
 constexpr auto kPythonTypes = std::to_array<std::string_view>({"annotations"});
 
 }  // namespace
@@ -106,8 +117,8 @@ const NameRules& python_rules() noexcept {
 }
 
 std::string Namer::escape(std::string name, std::span<const std::string_view> reserved) const {
-  const bool taken =
-      std::ranges::find(rules_->keywords, name) != rules_->keywords.end() || std::ranges::find(reserved, name) != reserved.end();
+  const bool taken = std::ranges::find(rules_->keywords, name) != rules_->keywords.end() ||
+                     std::ranges::find(reserved, name) != reserved.end();
   if (taken) name += '_';
   return name;
 }
@@ -138,7 +149,8 @@ std::string Namer::name_space(std::string_view full, std::string_view separator)
 }
 
 std::string module_name(std::string_view file) {
-  if (const std::size_t slash = file.rfind('/'); slash != std::string_view::npos) file.remove_prefix(slash + 1);
+  if (const std::size_t slash = file.rfind('/'); slash != std::string_view::npos)
+    file.remove_prefix(slash + 1);
   if (file.ends_with(".fbs")) file.remove_suffix(4);
   std::string name;
   for (const char c : file) {

@@ -1,4 +1,5 @@
-// How names of a schema are spelled in a language. The rules are data, so that a language is a table, not code.
+// How names of a schema are spelled in a language. The rules are data, so that a language is a table, not
+// code.
 #pragma once
 
 #include <span>
@@ -14,7 +15,8 @@ enum class Case {
   kCamel,       ///< PixelSize; names without underscores that begin with a capital stay as they are
 };
 
-/// The text in that case. Words end at underscores and where capitals begin: "pixelSize", "HTTPServer" (http_server).
+/// The text in that case. Words end at underscores and where capitals begin: "pixelSize", "HTTPServer"
+/// (http_server).
 [[nodiscard]] std::string to_case(std::string_view name, Case to);
 
 struct NameRules {
@@ -33,7 +35,8 @@ struct NameRules {
 [[nodiscard]] const NameRules& cpp_rules() noexcept;
 [[nodiscard]] const NameRules& python_rules() noexcept;
 
-/// Spells names by a language's rules; a name that would be a keyword or is reserved gets a trailing underscore.
+/// Spells names by a language's rules; a name that would be a keyword or is reserved gets a trailing
+/// underscore.
 class Namer {
  public:
   explicit Namer(const NameRules& rules) noexcept : rules_(&rules) {}

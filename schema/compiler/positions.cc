@@ -11,7 +11,8 @@ struct Token {
   int line = 1;
   [[nodiscard]] bool is(char mark) const noexcept { return text.size() == 1 && text.front() == mark; }
   [[nodiscard]] bool is_identifier() const noexcept {
-    return !text.empty() && (std::isalpha(static_cast<unsigned char>(text.front())) != 0 || text.front() == '_');
+    return !text.empty() &&
+           (std::isalpha(static_cast<unsigned char>(text.front())) != 0 || text.front() == '_');
   }
 };
 
@@ -37,7 +38,9 @@ class Scanner {
   }
 
  private:
-  static bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.'; }
+  static bool is_word(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
+  }
 
   [[nodiscard]] bool starts(std::string_view with) const { return text_.substr(at_).starts_with(with); }
 
@@ -92,7 +95,8 @@ void Positions::scan(const std::string& file, std::string_view text) {
     if (parentheses != 0) continue;
     if (token.is('{')) ++braces;
     if (token.is('}')) --braces;
-    const bool named_here = std::exchange(name_next, braces == 1 && (token.is('{') || token.is(';') || token.is(',')));
+    const bool named_here =
+        std::exchange(name_next, braces == 1 && (token.is('{') || token.is(';') || token.is(',')));
     if (braces == 0 && token.text == "namespace") {
       token = scanner.next();
       prefix = token.is(';') ? std::string() : std::string(token.text) + ".";
@@ -101,7 +105,8 @@ void Positions::scan(const std::string& file, std::string_view text) {
       declaration = prefix + std::string(token.text);
       found_.insert_or_assign(declaration, Position{.file = file, .line = token.line});
     } else if (named_here && token.is_identifier()) {
-      // The first of two with the same name stays: the second is what the parser complains about, with its own line.
+      // The first of two with the same name stays: the second is what the parser complains about, with its
+      // own line.
       found_.emplace(declaration + "." + std::string(token.text), Position{.file = file, .line = token.line});
     }
   }

@@ -12,7 +12,8 @@ struct Position {
   int line = 0;  ///< from 1
 };
 
-/// Declarations by full name: "imaging.Frame", "imaging.Frame.pixels", "imaging.Microscope.Snap", "imaging.Mode.Auto".
+/// Declarations by full name: "imaging.Frame", "imaging.Frame.pixels", "imaging.Microscope.Snap",
+/// "imaging.Mode.Auto".
 class Positions {
  public:
   /// Adds what the text of one file declares. Text that the parser refuses may be misread, but does no harm.

@@ -119,7 +119,8 @@ std::string PythonTypes::table(std::int32_t index) const {
 }
 
 std::string PythonTypes::integer(BaseType type, std::int64_t value) const {
-  return type == BaseType::kUInt64 ? fmt::format("{}", static_cast<std::uint64_t>(value)) : fmt::format("{}", value);
+  return type == BaseType::kUInt64 ? fmt::format("{}", static_cast<std::uint64_t>(value))
+                                   : fmt::format("{}", value);
 }
 
 std::string PythonTypes::initialiser(const Field& field, bool stub) const {
@@ -133,7 +134,10 @@ std::string PythonTypes::initialiser(const Field& field, bool stub) const {
   if (is_float(field.type.base)) {
     const double value = field.default_real;
     if (!std::isfinite(value)) {
-      return stub ? "..." : std::isnan(value) ? "float(\"nan\")" : value < 0 ? "float(\"-inf\")" : "float(\"inf\")";
+      return stub                ? "..."
+             : std::isnan(value) ? "float(\"nan\")"
+             : value < 0         ? "float(\"-inf\")"
+                                 : "float(\"inf\")";
     }
     const std::string text = fmt::format("{}", value);
     return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;

@@ -29,7 +29,8 @@ class PythonTypes {
   /// Modules of the included files, leat/leat.fbs aside.
   [[nodiscard]] std::vector<std::string> included_modules() const;
 
-  /// A builtin type for annotations: "list", or "_builtins.list" in a file where some field is called like a builtin.
+  /// A builtin type for annotations: "list", or "_builtins.list" in a file where some field is called like a
+  /// builtin.
   [[nodiscard]] std::string builtin(std::string_view name) const;
 
   /// "unary", "server_stream", "client_stream" or "bidi".
@@ -37,7 +38,8 @@ class PythonTypes {
   /// A string literal.
   [[nodiscard]] static std::string literal(std::string_view text);
   static void emit_docstring(Emitter& out, std::string_view doc);
-  /// One line if it fits, else one argument per line. `text` has one pair of parentheses that matters, the outermost.
+  /// One line if it fits, else one argument per line. `text` has one pair of parentheses that matters, the
+  /// outermost.
   static void emit_call(Emitter& out, std::string_view text);
   /// __all__ with the names of this file's definitions.
   void emit_all(Emitter& out) const;

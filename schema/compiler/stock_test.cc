@@ -1,10 +1,10 @@
 // Programs that stock flatc wrote read our messages, and we read theirs.
+#include <cstdint>
+#include <vector>
+
 #include <flatbuffers/flatbuffers.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <cstdint>
-#include <vector>
 
 #include "imaging.leat.h"
 #include "stock_generated.h"
@@ -71,11 +71,13 @@ TEST(Stock, WritesWhatWeRead) {
   const auto pixels = stock_leat::CreateTensorDirect(out, stock_leat::DType::UInt16, &shape,
                                                      stock_leat::Order::RowMajor, &strides, &data);
   const std::vector<flatbuffers::Offset<stock::Position>> trail = {stock::CreatePosition(out, 1, 2, false)};
-  const std::vector<flatbuffers::Offset<flatbuffers::String>> tags = {out.CreateString(""), out.CreateString("b")};
+  const std::vector<flatbuffers::Offset<flatbuffers::String>> tags = {out.CreateString(""),
+                                                                      out.CreateString("b")};
   const std::vector<std::uint32_t> histogram = {9, 8};
   const std::vector<std::uint8_t> valid = {0, 1};
-  out.Finish(stock::CreateFrameDirect(out, pixels, 11, 0.25, stock::CreatePosition(out, 6), stock::Defect::Dark, "text",
-                                      &histogram, &trail, &tags, nullptr, nullptr, &valid, 3));
+  out.Finish(stock::CreateFrameDirect(out, pixels, 11, 0.25, stock::CreatePosition(out, 6),
+                                      stock::Defect::Dark, "text", &histogram, &trail, &tags, nullptr,
+                                      nullptr, &valid, 3));
   auto message = imaging::FrameView::decode(wrap(out));
   ASSERT_TRUE(message) << message.error().to_string();
   const imaging::FrameView frame = message->view();

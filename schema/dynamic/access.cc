@@ -1,9 +1,9 @@
-#include <leat/schema/access.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
+
+#include <leat/schema/access.h>
 
 #include "schema/dynamic/tensor_table.h"
 

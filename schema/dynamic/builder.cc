@@ -1,5 +1,3 @@
-#include <leat/schema/builder.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -7,12 +5,15 @@
 #include <string>
 #include <utility>
 
+#include <leat/schema/builder.h>
+
 namespace leat::schema {
 namespace {
 
 // Offsets to vtables are signed 32-bit numbers.
 constexpr std::size_t kLargestMessage = std::numeric_limits<std::int32_t>::max();
-// Comparing a new vtable with all others would be quadratic in the number of distinct layouts; recent ones are enough.
+// Comparing a new vtable with all others would be quadratic in the number of distinct layouts; recent ones
+// are enough.
 constexpr std::size_t kVtablesCompared = 16;
 constexpr std::array<std::uint8_t, 4> kFieldSizes = {8, 4, 2, 1};
 
@@ -118,9 +119,11 @@ std::uint32_t Builder::tensor(const Tensor& tensor) {
   // The fields of leat/leat.fbs: dtype, shape, order, strides (never sent), data, attachment.
   const bool attach = !options_.inline_tensors && tensor.data().size() > options_.inline_tensor_bytes;
   std::array<Slot, 6> slots{};
-  if (tensor.dtype() != DType::kBool) slots[0] = {.bits = static_cast<std::uint8_t>(tensor.dtype()), .size = 1};
+  if (tensor.dtype() != DType::kBool)
+    slots[0] = {.bits = static_cast<std::uint8_t>(tensor.dtype()), .size = 1};
   if (tensor.rank() != 0) slots[1].size = 4;
-  if (tensor.order() != Order::kRowMajor) slots[2] = {.bits = static_cast<std::uint8_t>(tensor.order()), .size = 1};
+  if (tensor.order() != Order::kRowMajor)
+    slots[2] = {.bits = static_cast<std::uint8_t>(tensor.order()), .size = 1};
   if (attach) {
     attachments_.push_back(tensor.data());
     slots[5] = {.bits = attachments_.size(), .size = 4};
@@ -140,9 +143,10 @@ std::uint32_t Builder::tensor(const Tensor& tensor) {
 
 Result<Payload> Builder::finish(std::uint32_t root) {
   if (overflow_) {
-    return failure(Code::kResourceExhausted,
-                   "the message is larger than 2 GiB, FlatBuffers' limit; send large arrays as leat.Tensor, which "
-                   "has no such limit");
+    return failure(
+        Code::kResourceExhausted,
+        "the message is larger than 2 GiB, FlatBuffers' limit; send large arrays as leat.Tensor, which "
+        "has no such limit");
   }
   std::memcpy(data_, &root, 4);
   Payload payload;

@@ -1,8 +1,8 @@
-#include <leat/schema/encode.h>
-
 #include <bit>
 #include <limits>
 #include <string>
+
+#include <leat/schema/encode.h>
 
 #include "core/base/utf8.h"
 
@@ -14,8 +14,8 @@ Status check_range(std::int64_t value, BaseType type) {
   const std::int64_t low = is_unsigned(type) ? 0 : -(std::int64_t{1} << (bits - 1));
   const std::int64_t high = (std::int64_t{1} << (is_unsigned(type) ? bits : bits - 1)) - 1;
   if (value >= low && value <= high) return {};
-  return {Code::kInvalidArgument, std::to_string(value) + " does not fit " + std::string(type_name(type)) + " (" +
-                                      std::to_string(low) + " to " + std::to_string(high) + ")"};
+  return {Code::kInvalidArgument, std::to_string(value) + " does not fit " + std::string(type_name(type)) +
+                                      " (" + std::to_string(low) + " to " + std::to_string(high) + ")"};
 }
 
 std::uint64_t real_bits(double value, BaseType type) noexcept {

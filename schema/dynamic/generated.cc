@@ -1,5 +1,4 @@
 #include <leat/schema/generated.h>
-
 #include <leat/schema/load.h>
 
 namespace leat::schema {
@@ -18,7 +17,8 @@ Payload finish_message(Builder& out, std::uint32_t root) {
 Status check_size(const Payload& message) {
   if (!message.head.empty()) return {};
   return {Code::kResourceExhausted,
-          "the message is larger than 2 GiB, FlatBuffers' limit; send large arrays as leat.Tensor, which has no such "
+          "the message is larger than 2 GiB, FlatBuffers' limit; send large arrays as leat.Tensor, which has "
+          "no such "
           "limit"};
 }
 
@@ -30,9 +30,10 @@ Status bad_reply(const MethodRef& method, const Status& why) {
 Status check_kind(const ServerCall& call, CallKind kind) {
   if (call.kind() == kind) return {};
   constexpr std::string_view kNames[] = {"unary", "server-streaming", "client-streaming", "bidirectional"};
-  return {Code::kInvalidArgument, "method " + std::string(call.method()) + " is " +
-                                      std::string(kNames[static_cast<std::size_t>(kind)]) +
-                                      ", but was called as another kind; are both sides built from the same schema?"};
+  return {Code::kInvalidArgument,
+          "method " + std::string(call.method()) + " is " +
+              std::string(kNames[static_cast<std::size_t>(kind)]) +
+              ", but was called as another kind; are both sides built from the same schema?"};
 }
 
 Result<Payload> read_request(ServerCall& call) {

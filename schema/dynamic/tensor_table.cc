@@ -76,11 +76,13 @@ Status check_tensor(const std::byte* table, std::span<const Buffer> attachments)
     return invalid("attachment: number " + std::to_string(parts.attachment) + ", but the message has " +
                    std::to_string(attachments.size()));
   }
-  if (parts.attachment != 0 && !parts.data.empty()) return invalid("data: given both inline and as an attachment");
-  const std::size_t given = parts.attachment != 0 ? attachments[parts.attachment - 1].size() : parts.data.size();
+  if (parts.attachment != 0 && !parts.data.empty())
+    return invalid("data: given both inline and as an attachment");
+  const std::size_t given =
+      parts.attachment != 0 ? attachments[parts.attachment - 1].size() : parts.data.size();
   if (given != *bytes) {
-    return invalid("shape: takes " + std::to_string(*bytes) + " bytes of " + std::string(dtype_name(parts.dtype)) +
-                   ", but the data has " + std::to_string(given));
+    return invalid("shape: takes " + std::to_string(*bytes) + " bytes of " +
+                   std::string(dtype_name(parts.dtype)) + ", but the data has " + std::to_string(given));
   }
   if (!parts.strides.empty()) {
     if (parts.strides.size() != parts.shape.size()) return invalid("strides: not as many as dimensions");

@@ -46,7 +46,8 @@ struct Writer {
   std::string operator()(const Tensor& tensor) const {
     std::string text(dtype_name(tensor.dtype()));
     text += tensor.order() == Order::kRowMajor ? "(" : "F(";
-    for (std::size_t i = 0; i < tensor.rank(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(tensor.shape()[i]);
+    for (std::size_t i = 0; i < tensor.rank(); ++i)
+      text += (i == 0 ? "" : ", ") + std::to_string(tensor.shape()[i]);
     return text + ")";
   }
   std::string operator()(const Tree::List& list) const {
@@ -79,7 +80,8 @@ struct Writer {
 
 std::string Tree::text() const { return std::visit(Writer(), value); }
 
-Result<std::optional<TreeSource::Value>> TreeSource::field(Value object, const Table& table, const Field& field) {
+Result<std::optional<TreeSource::Value>> TreeSource::field(Value object, const Table& table,
+                                                           const Field& field) {
   const auto fields = get<Tree::Object>(*object, "a table " + table.name);
   if (!fields) return failure(fields.error());
   const auto found = (*fields)->find(field.name);
@@ -94,7 +96,8 @@ Result<bool> TreeSource::boolean(Value value) {
 Result<std::int64_t> TreeSource::integer(Value value, const Enum* names) {
   if (const auto* name = std::get_if<std::string>(&value->value); name != nullptr && names != nullptr) {
     const EnumValue* known = names->find(*name);
-    if (known == nullptr) return failure(Code::kInvalidArgument, "'" + *name + "' is no value of " + names->name);
+    if (known == nullptr)
+      return failure(Code::kInvalidArgument, "'" + *name + "' is no value of " + names->name);
     return known->value;
   }
   const auto found = get<std::int64_t>(*value, "an integer");
@@ -105,7 +108,8 @@ Result<std::uint64_t> TreeSource::unsigned_integer(Value value, const Enum* name
   if (const auto* number = std::get_if<std::uint64_t>(&value->value)) return *number;
   const auto found = integer(value, names);
   if (!found) return failure(found.error());
-  if (*found < 0 && names == nullptr) return failure(Code::kInvalidArgument, "a negative number does not fit uint64");
+  if (*found < 0 && names == nullptr)
+    return failure(Code::kInvalidArgument, "a negative number does not fit uint64");
   return static_cast<std::uint64_t>(*found);
 }
 Result<double> TreeSource::real(Value value) {

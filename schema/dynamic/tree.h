@@ -1,5 +1,5 @@
-// Messages as plain trees of values: the smallest Source and Sink. For tests and tools, and an example to write others
-// by; generated code and Python have better ones.
+// Messages as plain trees of values: the smallest Source and Sink. For tests and tools, and an example to
+// write others by; generated code and Python have better ones.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,8 @@ struct Tree {
     BaseType element = BaseType::kNone;
     Buffer bytes;
   };
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Tensor, List, Object, Packed>
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Tensor, List, Object,
+               Packed>
       value;
 
   /// "{index: 7, label: "x", pixels: uint16(2, 3)}", fields in alphabetical order.

@@ -1,11 +1,10 @@
-#include <leat/schema/verify.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <string>
 
 #include <leat/schema/access.h>
 #include <leat/schema/encode.h>
+#include <leat/schema/verify.h>
 
 #include "core/base/utf8.h"
 #include "schema/dynamic/tensor_table.h"
@@ -16,11 +15,16 @@ namespace {
 // Offsets to vtables are signed 32-bit numbers, so FlatBuffers ends here.
 constexpr std::size_t kLargestMessage = 0x7fffffff;
 
-/// Walks the message once. Positions are bytes from the start of the head, 64 bits wide, so sums can't overflow.
+/// Walks the message once. Positions are bytes from the start of the head, 64 bits wide, so sums can't
+/// overflow.
 class Verifier {
  public:
   Verifier(const Schema& schema, const Payload& payload, const Limits& limits)
-      : schema_(schema), payload_(payload), data_(payload.head.data()), size_(payload.head.size()), limits_(limits),
+      : schema_(schema),
+        payload_(payload),
+        data_(payload.head.data()),
+        size_(payload.head.size()),
+        limits_(limits),
         visits_left_(std::max<std::uint64_t>(limits.visited_at_least,
                                              std::uint64_t{limits.visited_per_byte} * payload.head.size())) {}
 
@@ -39,11 +43,14 @@ class Verifier {
   [[nodiscard]] T load(Position at) const {
     return load_scalar<T>(data_ + at);
   }
-  [[nodiscard]] bool inside(Position at, std::uint64_t size) const { return at <= size_ && size <= size_ - at; }
+  [[nodiscard]] bool inside(Position at, std::uint64_t size) const {
+    return at <= size_ && size <= size_ - at;
+  }
 
   Status visit(std::uint64_t bytes) {
     if (bytes > visits_left_) {
-      return {Code::kResourceExhausted, "the message refers to the same bytes so often that reading it would not end"};
+      return {Code::kResourceExhausted,
+              "the message refers to the same bytes so often that reading it would not end"};
     }
     visits_left_ -= bytes;
     return {};
@@ -68,7 +75,8 @@ class Verifier {
       return {Code::kResourceExhausted, "tables are nested deeper than " + std::to_string(limits_.depth)};
     }
     if (++tables_ > limits_.tables) {
-      return {Code::kResourceExhausted, "the message has more than " + std::to_string(limits_.tables) + " tables"};
+      return {Code::kResourceExhausted,
+              "the message has more than " + std::to_string(limits_.tables) + " tables"};
     }
     if (at % 4 != 0 || !inside(at, 4)) return invalid("the table lies outside of the message");
     const std::int64_t vtable = static_cast<std::int64_t>(at) - load<std::int32_t>(at);
@@ -86,7 +94,8 @@ class Verifier {
 
     for (const Field& field : table.fields) {
       const std::uint16_t entry = field.vtable_offset();
-      const std::uint16_t offset = entry < vtable_size ? load<std::uint16_t>(vtable_at + entry) : std::uint16_t{0};
+      const std::uint16_t offset =
+          entry < vtable_size ? load<std::uint16_t>(vtable_at + entry) : std::uint16_t{0};
       Status status;
       if (offset == 0) {
         if (field.required) status = invalid("a required field is missing");

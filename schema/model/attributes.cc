@@ -8,8 +8,8 @@ namespace leat::schema {
 namespace {
 
 Status invalid(std::string_view attribute, std::string_view value, std::string_view expected) {
-  return {Code::kInvalidArgument, "attribute '" + std::string(attribute) + "' must be " + std::string(expected) +
-                                      ", not \"" + std::string(value) + "\""};
+  return {Code::kInvalidArgument, "attribute '" + std::string(attribute) + "' must be " +
+                                      std::string(expected) + ", not \"" + std::string(value) + "\""};
 }
 
 Status apply_kind(Method& method, std::string_view value) {
@@ -83,8 +83,9 @@ Status apply_attributes(Method& method) {
     if (!status.ok()) return status;
   }
   if (method.idempotent && (method.kind == CallKind::kClientStream || method.kind == CallKind::kBidi)) {
-    return {Code::kInvalidArgument,
-            "attribute 'idempotent' permits a retry, which can't be had for a method that streams its requests"};
+    return {
+        Code::kInvalidArgument,
+        "attribute 'idempotent' permits a retry, which can't be had for a method that streams its requests"};
   }
   return {};
 }
@@ -94,8 +95,9 @@ Status check_tensor_declaration(const Schema& schema, const Table& table) {
   for (std::size_t i = 0; same && i < kTensorFields.size(); ++i) {
     const Field& field = table.fields[i];
     const TensorField& wanted = kTensorFields[i];
-    same = field.name == wanted.name && field.type.base == wanted.base && field.type.element == wanted.element &&
-           field.default_integer == 0 && !field.required && !field.deprecated;
+    same = field.name == wanted.name && field.type.base == wanted.base &&
+           field.type.element == wanted.element && field.default_integer == 0 && !field.required &&
+           !field.deprecated;
   }
   if (same && schema.find_enum("leat.DType") != nullptr) return {};
   return {Code::kInvalidArgument,

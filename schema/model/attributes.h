@@ -1,5 +1,5 @@
-// What each attribute of a method may say. Used where a schema comes from text (positions are added there) and where it
-// comes as a descriptor.
+// What each attribute of a method may say. Used where a schema comes from text (positions are added there)
+// and where it comes as a descriptor.
 #pragma once
 
 #include <leat/schema/descriptor.h>
@@ -7,8 +7,8 @@
 
 namespace leat::schema {
 
-/// Fills in the method's kind, idempotent, channel and deadline from its attributes. kInvalidArgument naming the
-/// attribute, what it says and what it may say.
+/// Fills in the method's kind, idempotent, channel and deadline from its attributes. kInvalidArgument naming
+/// the attribute, what it says and what it may say.
 [[nodiscard]] Status apply_attributes(Method& method);
 
 /// kInvalidArgument unless the table is leat.Tensor exactly as leat/leat.fbs declares it.

@@ -9,7 +9,8 @@
 namespace leat::schema {
 namespace {
 
-// A vtable entry is 16 bits, so a table can't have more fields; the other numbers keep a hostile descriptor small.
+// A vtable entry is 16 bits, so a table can't have more fields; the other numbers keep a hostile descriptor
+// small.
 constexpr std::size_t kMostFields = 32'764;
 
 Status refuse(std::string message) { return {Code::kInvalidArgument, "schema: " + std::move(message)}; }
@@ -56,9 +57,12 @@ Status check_table(const Schema& schema, Table& table) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < table.fields.size(); ++i) {
     const Field& field = table.fields[i];
-    if (!is_name(field.name, false)) return refuse("table " + table.name + ": a field's name is not an identifier");
-    if (!names.insert(field.name).second) return refuse("table " + table.name + ": field " + field.name + " twice");
-    if (field.id != i) return refuse("table " + table.name + ": ids of fields have a gap at " + std::to_string(i));
+    if (!is_name(field.name, false))
+      return refuse("table " + table.name + ": a field's name is not an identifier");
+    if (!names.insert(field.name).second)
+      return refuse("table " + table.name + ": field " + field.name + " twice");
+    if (field.id != i)
+      return refuse("table " + table.name + ": ids of fields have a gap at " + std::to_string(i));
     if (Status status = check_type(schema, field.type); !status.ok()) {
       return status.with_context("table " + table.name + ", field " + field.name);
     }
@@ -72,12 +76,15 @@ Status check_table(const Schema& schema, Table& table) {
 
 Status check_enum(const Enum& definition) {
   if (!is_name(definition.name, true)) return refuse("an enum's name is not an identifier");
-  if (!is_integer(definition.underlying)) return refuse("enum " + definition.name + " is not of an integer type");
+  if (!is_integer(definition.underlying))
+    return refuse("enum " + definition.name + " is not of an integer type");
   if (definition.values.empty()) return refuse("enum " + definition.name + " has no values");
   std::set<std::string_view> names;
   for (const EnumValue& value : definition.values) {
-    if (!is_name(value.name, false)) return refuse("enum " + definition.name + ": a value's name is no identifier");
-    if (!names.insert(value.name).second) return refuse("enum " + definition.name + ": " + value.name + " twice");
+    if (!is_name(value.name, false))
+      return refuse("enum " + definition.name + ": a value's name is no identifier");
+    if (!names.insert(value.name).second)
+      return refuse("enum " + definition.name + ": " + value.name + " twice");
   }
   return {};
 }
@@ -86,8 +93,10 @@ Status check_service(const Schema& schema, Service& service) {
   if (!is_name(service.name, true)) return refuse("a service's name is not an identifier");
   std::set<std::string_view> names;
   for (Method& method : service.methods) {
-    if (!is_name(method.name, false)) return refuse("service " + service.name + ": a method's name is no identifier");
-    if (!names.insert(method.name).second) return refuse("service " + service.name + ": " + method.name + " twice");
+    if (!is_name(method.name, false))
+      return refuse("service " + service.name + ": a method's name is no identifier");
+    if (!names.insert(method.name).second)
+      return refuse("service " + service.name + ": " + method.name + " twice");
     for (const std::int32_t index : {method.request, method.response}) {
       if (index < 0 || static_cast<std::size_t>(index) >= schema.tables.size()) {
         return refuse("method " + service.name + "." + method.name + " refers to a table that is not there");

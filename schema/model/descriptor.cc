@@ -1,7 +1,7 @@
-#include <leat/schema/descriptor.h>
-
 #include <algorithm>
 #include <array>
+
+#include <leat/schema/descriptor.h>
 
 namespace leat::schema {
 namespace {
@@ -32,7 +32,8 @@ constexpr std::array<BaseTypeRow, 18> kBaseTypes = {{{"none", 0},
 
 template <class Range>
 auto* find_named(Range& range, std::string_view name) noexcept {
-  const auto found = std::ranges::find(range, name, [](const auto& item) -> std::string_view { return item.name; });
+  const auto found =
+      std::ranges::find(range, name, [](const auto& item) -> std::string_view { return item.name; });
   return found == range.end() ? nullptr : &*found;
 }
 
@@ -42,7 +43,8 @@ std::size_t inline_size(BaseType type) noexcept { return kBaseTypes[static_cast<
 std::string_view type_name(BaseType type) noexcept { return kBaseTypes[static_cast<std::size_t>(type)].name; }
 
 const std::string* find_attribute(const Attributes& attributes, std::string_view name) noexcept {
-  const auto found = std::ranges::find(attributes, name, [](const auto& item) -> std::string_view { return item.first; });
+  const auto found =
+      std::ranges::find(attributes, name, [](const auto& item) -> std::string_view { return item.first; });
   return found == attributes.end() ? nullptr : &found->second;
 }
 
@@ -55,7 +57,9 @@ const EnumValue* Enum::find(std::int64_t value) const noexcept {
 const Method* Service::find(std::string_view method) const noexcept { return find_named(methods, method); }
 const Table* Schema::find_table(std::string_view name) const noexcept { return find_named(tables, name); }
 const Enum* Schema::find_enum(std::string_view name) const noexcept { return find_named(enums, name); }
-const Service* Schema::find_service(std::string_view name) const noexcept { return find_named(services, name); }
+const Service* Schema::find_service(std::string_view name) const noexcept {
+  return find_named(services, name);
+}
 
 std::string_view short_name(std::string_view full) noexcept {
   const std::size_t dot = full.rfind('.');

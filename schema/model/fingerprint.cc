@@ -1,6 +1,7 @@
-// The hash is FNV-1a with 128 bits, from its authors' description (Fowler, Noll, Vo; IETF draft-eastlake-fnv): offset
-// basis 0x6c62272e07bb014262b821756295c58d, prime 2^88 + 0x13b. It only has to tell schemas apart that differ by
-// accident: a peer that lies about its schema gains nothing, since messages are verified.
+// The hash is FNV-1a with 128 bits, from its authors' description (Fowler, Noll, Vo; IETF
+// draft-eastlake-fnv): offset basis 0x6c62272e07bb014262b821756295c58d, prime 2^88 + 0x13b. It only has to
+// tell schemas apart that differ by accident: a peer that lies about its schema gains nothing, since messages
+// are verified.
 #include <algorithm>
 #include <cstdint>
 #include <set>
@@ -18,7 +19,8 @@ struct Hash128 {
 
   void add(unsigned char byte) noexcept {
     low ^= byte;
-    // Times 2^88 + 0x13b, modulo 2^128: a shift of the low half into the high one, and a product by a small number.
+    // Times 2^88 + 0x13b, modulo 2^128: a shift of the low half into the high one, and a product by a small
+    // number.
     constexpr std::uint64_t kFactor = 0x13b;
     const std::uint64_t low_part = (low & 0xffffffffU) * kFactor;
     const std::uint64_t middle = (low >> 32U) * kFactor + (low_part >> 32U);
@@ -35,7 +37,8 @@ std::string type_text(const Schema& schema, const Type& type) {
 }
 
 std::string field_line(const Schema& schema, const Field& field) {
-  std::string line = "  field " + std::to_string(field.id) + " " + field.name + " " + type_text(schema, field.type);
+  std::string line =
+      "  field " + std::to_string(field.id) + " " + field.name + " " + type_text(schema, field.type);
   if (is_float(field.type.base)) {
     // The bits, so that the text does not depend on how a library prints numbers.
     std::uint64_t bits = 0;
@@ -68,8 +71,8 @@ std::string canonical(const Schema& schema, const Service& service) {
   };
   std::string text = "service " + service.name + "\n";
   for (const Method* method : methods) {
-    text += "  method " + method->name + " " + std::string(kKinds[static_cast<std::size_t>(method->kind)]) + " " +
-            schema.tables[static_cast<std::size_t>(method->request)].name + " " +
+    text += "  method " + method->name + " " + std::string(kKinds[static_cast<std::size_t>(method->kind)]) +
+            " " + schema.tables[static_cast<std::size_t>(method->request)].name + " " +
             schema.tables[static_cast<std::size_t>(method->response)].name +
             (method->idempotent ? " idempotent\n" : "\n");
     reach(method->request);

@@ -1,5 +1,3 @@
-#include <leat/schema/load.h>
-
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -9,11 +7,13 @@
 
 #include <flatbuffers/reflection_generated.h>
 
+#include <leat/schema/load.h>
+
 namespace leat::schema {
 namespace {
 
-// A schema is text that people wrote. These are far above that, and keep a hostile descriptor from growing when its
-// parts are copied out (offsets may share what they point to).
+// A schema is text that people wrote. These are far above that, and keep a hostile descriptor from growing
+// when its parts are copied out (offsets may share what they point to).
 constexpr std::size_t kLargestDescriptor = std::size_t{16} << 20U;
 constexpr std::size_t kMostTextBytes = std::size_t{64} << 20U;
 constexpr flatbuffers::uoffset_t kMostTables = 200'000;
@@ -82,7 +82,8 @@ class Loader {
   Attributes attributes(const KeyValues* from) {
     Attributes result;
     if (from == nullptr) return result;
-    for (const reflection::KeyValue* item : *from) result.emplace_back(text(item->key()), text(item->value()));
+    for (const reflection::KeyValue* item : *from)
+      result.emplace_back(text(item->key()), text(item->value()));
     std::ranges::sort(result);
     return result;
   }
@@ -99,14 +100,16 @@ class Loader {
       if (included.contains(name)) continue;
       schema.file = std::move(name);
       if (item->included_filenames() == nullptr) continue;
-      for (const flatbuffers::String* include : *item->included_filenames()) schema.includes.push_back(file(include));
+      for (const flatbuffers::String* include : *item->included_filenames())
+        schema.includes.push_back(file(include));
     }
   }
 
   static BaseType base_type(reflection::BaseType type) {
     // Structs are refused by name; what a later FlatBuffers adds is not known here.
     const auto number = static_cast<int>(type);
-    return number < 0 || number > static_cast<int>(BaseType::kArray) ? BaseType::kNone : static_cast<BaseType>(number);
+    return number < 0 || number > static_cast<int>(BaseType::kArray) ? BaseType::kNone
+                                                                     : static_cast<BaseType>(number);
   }
 
   Table read_table(const reflection::Object& from) {
@@ -116,7 +119,8 @@ class Loader {
     table.attributes = attributes(from.attributes());
     table.file = file(from.declaration_file());
     if (from.is_struct()) refuse("struct " + table.name + ": structs are not supported yet");
-    for (const reflection::Field* field : *from.fields()) table.fields.push_back(read_field(table.name, *field));
+    for (const reflection::Field* field : *from.fields())
+      table.fields.push_back(read_field(table.name, *field));
     std::ranges::sort(table.fields, {}, &Field::id);
     return table;
   }
@@ -137,7 +141,8 @@ class Loader {
     if (from.optional() && is_scalar(field.type.base)) {
       refuse("field " + table + "." + field.name + ": optional scalars are not supported yet");
     }
-    if (from.offset() != field.vtable_offset()) refuse("field " + table + "." + field.name + ": id contradicts offset");
+    if (from.offset() != field.vtable_offset())
+      refuse("field " + table + "." + field.name + ": id contradicts offset");
     return field;
   }
 
@@ -151,7 +156,8 @@ class Loader {
     result.bit_flags = find_attribute(result.attributes, "bit_flags") != nullptr;
     result.file = file(from.declaration_file());
     for (const reflection::EnumVal* value : *from.values()) {
-      result.values.push_back({.name = text(value->name()), .value = value->value(), .doc = doc(value->documentation())});
+      result.values.push_back(
+          {.name = text(value->name()), .value = value->value(), .doc = doc(value->documentation())});
     }
     return result;
   }
@@ -192,7 +198,8 @@ Result<std::shared_ptr<const Schema>> load(Bytes bfbs) {
   constexpr flatbuffers::uoffset_t kDepth = 64;
   flatbuffers::Verifier verifier(data, aligned.size(), kDepth, kMostTables);
   if (aligned.size() < 8 || !reflection::VerifySchemaBuffer(verifier)) {
-    return failure(Code::kInvalidArgument, "schema: not a FlatBuffers binary schema (.bfbs), or a damaged one");
+    return failure(Code::kInvalidArgument,
+                   "schema: not a FlatBuffers binary schema (.bfbs), or a damaged one");
   }
   return Loader().run(*reflection::GetSchema(data));
 }

@@ -1,6 +1,6 @@
-#include <leat/schema/registry.h>
-
 #include <algorithm>
+
+#include <leat/schema/registry.h>
 
 namespace leat::schema {
 

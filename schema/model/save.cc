@@ -13,7 +13,8 @@ namespace {
 
 namespace fb = flatbuffers;
 
-/// Stock readers look names up by binary search, so everything is written in alphabetical order and references follow.
+/// Stock readers look names up by binary search, so everything is written in alphabetical order and
+/// references follow.
 class Saver {
  public:
   explicit Saver(const Schema& schema) : schema_(schema) {}
@@ -31,7 +32,8 @@ class Saver {
     };
     std::vector<fb::Offset<reflection::Service>> services;
     std::vector<std::int32_t> places;
-    for (const std::size_t i : order(schema_.services, places)) services.push_back(write(schema_.services[i], object));
+    for (const std::size_t i : order(schema_.services, places))
+      services.push_back(write(schema_.services[i], object));
     const auto objects_at = out_.CreateVector(objects);
     const auto enums_at = out_.CreateVector(definitions);
     const auto services_at = out_.CreateVector(services);

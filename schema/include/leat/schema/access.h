@@ -29,7 +29,8 @@ template <class T>
   return at + load_scalar<std::uint32_t>(at);
 }
 /// The field of a table, or null if it is absent. `vtable_offset` is 4 + 2 * id.
-[[nodiscard]] inline const std::byte* find_field(const std::byte* table, std::uint16_t vtable_offset) noexcept {
+[[nodiscard]] inline const std::byte* find_field(const std::byte* table,
+                                                 std::uint16_t vtable_offset) noexcept {
   const std::byte* vtable = table - load_scalar<std::int32_t>(table);
   if (vtable_offset >= load_scalar<std::uint16_t>(vtable)) return nullptr;
   const auto offset = load_scalar<std::uint16_t>(vtable + vtable_offset);
@@ -44,16 +45,17 @@ template <class T>
   return {at + 4, std::size_t{load_scalar<std::uint32_t>(at)} * element_size};
 }
 
-/// The tensor in a verified leat.Tensor table. Shares the attachment's memory; inline data is shared too if `head` (the
-/// buffer that the table lies in) is given and the data is aligned for its dtype, and copied otherwise.
+/// The tensor in a verified leat.Tensor table. Shares the attachment's memory; inline data is shared too if
+/// `head` (the buffer that the table lies in) is given and the data is aligned for its dtype, and copied
+/// otherwise.
 [[nodiscard]] Tensor load_tensor(const std::byte* table, std::span<const Buffer> attachments,
                                  const Buffer* head = nullptr);
 
 /// A table without fields, which reads as all defaults.
 [[nodiscard]] const std::byte* empty_table() noexcept;
 
-/// A table in a verified message, as generated views hold it: where it lies and where its tensors are. A value of two
-/// words and a half, valid as long as the payload is.
+/// A table in a verified message, as generated views hold it: where it lies and where its tensors are. A
+/// value of two words and a half, valid as long as the payload is.
 class TableView {
  public:
   /// An empty table: every field absent.

@@ -1,5 +1,6 @@
-// Writes one FlatBuffers message front to back: a table's fixed part first, then what it points to, then the offsets
-// are filled in. Offsets in FlatBuffers point forward, so nothing has to be known before it is written.
+// Writes one FlatBuffers message front to back: a table's fixed part first, then what it points to, then the
+// offsets are filled in. Offsets in FlatBuffers point forward, so nothing has to be known before it is
+// written.
 #pragma once
 
 #include <bit>
@@ -17,7 +18,8 @@
 
 namespace leat::schema {
 
-static_assert(std::endian::native == std::endian::little, "Leat's codecs are written for little-endian machines");
+static_assert(std::endian::native == std::endian::little,
+              "Leat's codecs are written for little-endian machines");
 
 struct EncodeOptions {
   /// Tensors of up to this many bytes stay inside the head; larger ones become attachments.
@@ -26,15 +28,16 @@ struct EncodeOptions {
   bool inline_tensors = false;
 };
 
-/// One field of a table that is about to be written: its bits, or 4 bytes of offset to be pointed somewhere later.
+/// One field of a table that is about to be written: its bits, or 4 bytes of offset to be pointed somewhere
+/// later.
 struct Slot {
   std::uint64_t bits = 0;
   std::uint32_t at = 0;   ///< set by Builder::table(): where the field stands, for Builder::point()
   std::uint8_t size = 0;  ///< 1, 2, 4 or 8; 0: the field is absent
 };
 
-/// Positions are bytes from the start of the message. Memory grows by doubling; the bytes given to finish() are not
-/// copied again. Past 2 GiB, which FlatBuffers can't address, calls do nothing and finish() fails.
+/// Positions are bytes from the start of the message. Memory grows by doubling; the bytes given to finish()
+/// are not copied again. Past 2 GiB, which FlatBuffers can't address, calls do nothing and finish() fails.
 class Builder {
  public:
   explicit Builder(EncodeOptions options = {}, std::size_t size_hint = 512);
@@ -42,8 +45,11 @@ class Builder {
   /// A table with the slots as its fields; slots[i] has id i. Gives each present slot's position in Slot::at.
   std::uint32_t table(std::span<Slot> slots);
   std::uint32_t string(std::string_view text);
-  /// A vector of `count` zeroed scalars of 1, 2, 4 or 8 bytes; fill it through elements() before the next call.
-  std::uint32_t scalars(std::size_t element_size, std::size_t count) { return vector(element_size, count, element_size); }
+  /// A vector of `count` zeroed scalars of 1, 2, 4 or 8 bytes; fill it through elements() before the next
+  /// call.
+  std::uint32_t scalars(std::size_t element_size, std::size_t count) {
+    return vector(element_size, count, element_size);
+  }
   /// The same with its content: `packed` holds count * element_size bytes.
   std::uint32_t scalars(std::size_t element_size, Bytes packed);
   /// A vector of `count` offsets; point element(vector, i) at each string or table.
@@ -51,7 +57,8 @@ class Builder {
   /// A leat.Tensor: the table, and the data inline or as an attachment.
   std::uint32_t tensor(const Tensor& tensor);
 
-  /// The first byte of a vector's elements. Invalid after the next call that writes; null past the size limit.
+  /// The first byte of a vector's elements. Invalid after the next call that writes; null past the size
+  /// limit.
   [[nodiscard]] std::byte* elements(std::uint32_t vector) noexcept {
     return overflow_ ? nullptr : data_ + vector + 4;
   }
@@ -73,7 +80,8 @@ class Builder {
 
  private:
   std::uint32_t vector(std::size_t element_size, std::size_t count, std::size_t alignment);
-  /// Room for `size` zeroed bytes such that the byte `offset` behind their start is aligned. Gives their position.
+  /// Room for `size` zeroed bytes such that the byte `offset` behind their start is aligned. Gives their
+  /// position.
   std::uint32_t reserve(std::size_t size, std::size_t alignment, std::size_t offset);
   std::uint32_t vtable(std::span<const std::uint16_t> entries);
 
@@ -82,7 +90,8 @@ class Builder {
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   bool overflow_ = false;
-  std::vector<std::uint32_t> vtables_;  ///< positions of those written, to be shared by tables with the same layout
+  std::vector<std::uint32_t>
+      vtables_;  ///< positions of those written, to be shared by tables with the same layout
   std::vector<std::uint16_t> entries_;  ///< scratch of table()
   std::vector<Buffer> attachments_;
 };

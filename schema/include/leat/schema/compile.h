@@ -1,4 +1,5 @@
-// From .fbs files to a Schema, at build time (leatc) and at run time (leat.load_schema). Needs leat_schema_compiler.
+// From .fbs files to a Schema, at build time (leatc) and at run time (leat.load_schema). Needs
+// leat_schema_compiler.
 #pragma once
 
 #include <filesystem>
@@ -23,16 +24,17 @@ struct Diagnostic {
 };
 
 struct CompileOptions {
-  /// Where includes are searched, in order, if they are not beside the including file. "leat/leat.fbs" is built in.
+  /// Where includes are searched, in order, if they are not beside the including file. "leat/leat.fbs" is
+  /// built in.
   std::vector<std::filesystem::path> include_directories;
   /// Also refuse names that collide once they are spelled the way of a language: for its generator.
   bool check_cpp_names = false;
   bool check_python_names = false;
 };
 
-/// Compiles a schema file and what it includes. Fails as kInvalidArgument (kNotFound if the file itself can't be read)
-/// with one "file:line: message" per line, which `diagnostics`, if given, takes up one by one. Thread-safe, but
-/// compilations wait for each other.
+/// Compiles a schema file and what it includes. Fails as kInvalidArgument (kNotFound if the file itself can't
+/// be read) with one "file:line: message" per line, which `diagnostics`, if given, takes up one by one.
+/// Thread-safe, but compilations wait for each other.
 [[nodiscard]] Result<std::shared_ptr<const Schema>> compile(const std::filesystem::path& file,
                                                             const CompileOptions& options = {},
                                                             std::vector<Diagnostic>* diagnostics = nullptr);

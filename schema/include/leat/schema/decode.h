@@ -1,27 +1,27 @@
-// Decodes a schema message into whatever a Sink builds, guided by the table's description. The message is verified
-// first, always. A template, so that Python objects are made directly.
+// Decodes a schema message into whatever a Sink builds, guided by the table's description. The message is
+// verified first, always. A template, so that Python objects are made directly.
 //
 //   struct PythonSink {
 //     using Value = py::object;   // something finished
 //     using Object = ...;         // a table's object in the making
 //     using List = ...;           // a vector in the making
 //     leat::Result<Object> begin(const Table& table);
-//     // Called in the order of ids for every field that is not deprecated: set() with scalars (given or default) and
+//     // Called in the order of ids for every field that is not deprecated: set() with scalars (given or
+//     default) and
 //     // with what is there, absent() for strings, vectors, tables and tensors that are not in the message.
 //     leat::Status set(Object& object, const Table& table, const Field& field, Value value);
 //     leat::Status absent(Object& object, const Table& table, const Field& field);
 //     leat::Result<Value> end(Object object, const Table& table);
 //     leat::Result<Value> boolean(bool value);
-//     leat::Result<Value> integer(std::int64_t value, const Enum* names);       // names: null unless an enum's
-//     leat::Result<Value> unsigned_integer(std::uint64_t value, const Enum* names);
+//     leat::Result<Value> integer(std::int64_t value, const Enum* names);       // names: null unless an
+//     enum's leat::Result<Value> unsigned_integer(std::uint64_t value, const Enum* names);
 //     leat::Result<Value> real(double value);
 //     leat::Result<Value> text(std::string_view value);                         // UTF-8, checked
 //     leat::Result<Value> tensor(leat::Tensor value);
-//     // A vector of scalars: packed little-endian elements that share the message's memory, in any alignment.
-//     leat::Result<Value> scalars(BaseType element, const Enum* names, leat::Buffer packed);
-//     leat::Result<List> begin_list(const Type& type, std::size_t size);        // of strings, tables or tensors
-//     leat::Status push(List& list, Value value);
-//     leat::Result<Value> end_list(List list);
+//     // A vector of scalars: packed little-endian elements that share the message's memory, in any
+//     alignment. leat::Result<Value> scalars(BaseType element, const Enum* names, leat::Buffer packed);
+//     leat::Result<List> begin_list(const Type& type, std::size_t size);        // of strings, tables or
+//     tensors leat::Status push(List& list, Value value); leat::Result<Value> end_list(List list);
 //   };
 #pragma once
 
@@ -41,25 +41,27 @@
 namespace leat::schema {
 
 template <class K>
-concept Sink =
-    std::movable<typename K::Value> &&
-    requires(K& sink, typename K::Object& object, typename K::List& list, typename K::Value value, const Table& table,
-             const Field& field, const Type& type, const Enum* names, Tensor tensor, Buffer packed) {
-      { sink.begin(table) } -> std::same_as<Result<typename K::Object>>;
-      { sink.set(object, table, field, std::move(value)) } -> std::same_as<Status>;
-      { sink.absent(object, table, field) } -> std::same_as<Status>;
-      { sink.end(std::move(object), table) } -> std::same_as<Result<typename K::Value>>;
-      { sink.boolean(true) } -> std::same_as<Result<typename K::Value>>;
-      { sink.integer(std::int64_t{}, names) } -> std::same_as<Result<typename K::Value>>;
-      { sink.unsigned_integer(std::uint64_t{}, names) } -> std::same_as<Result<typename K::Value>>;
-      { sink.real(double{}) } -> std::same_as<Result<typename K::Value>>;
-      { sink.text(std::string_view()) } -> std::same_as<Result<typename K::Value>>;
-      { sink.tensor(std::move(tensor)) } -> std::same_as<Result<typename K::Value>>;
-      { sink.scalars(BaseType::kNone, names, std::move(packed)) } -> std::same_as<Result<typename K::Value>>;
-      { sink.begin_list(type, std::size_t{}) } -> std::same_as<Result<typename K::List>>;
-      { sink.push(list, std::move(value)) } -> std::same_as<Status>;
-      { sink.end_list(std::move(list)) } -> std::same_as<Result<typename K::Value>>;
-    };
+concept Sink = std::movable<typename K::Value> &&
+               requires(K& sink, typename K::Object& object, typename K::List& list, typename K::Value value,
+                        const Table& table, const Field& field, const Type& type, const Enum* names,
+                        Tensor tensor, Buffer packed) {
+                 { sink.begin(table) } -> std::same_as<Result<typename K::Object>>;
+                 { sink.set(object, table, field, std::move(value)) } -> std::same_as<Status>;
+                 { sink.absent(object, table, field) } -> std::same_as<Status>;
+                 { sink.end(std::move(object), table) } -> std::same_as<Result<typename K::Value>>;
+                 { sink.boolean(true) } -> std::same_as<Result<typename K::Value>>;
+                 { sink.integer(std::int64_t{}, names) } -> std::same_as<Result<typename K::Value>>;
+                 { sink.unsigned_integer(std::uint64_t{}, names) } -> std::same_as<Result<typename K::Value>>;
+                 { sink.real(double{}) } -> std::same_as<Result<typename K::Value>>;
+                 { sink.text(std::string_view()) } -> std::same_as<Result<typename K::Value>>;
+                 { sink.tensor(std::move(tensor)) } -> std::same_as<Result<typename K::Value>>;
+                 {
+                   sink.scalars(BaseType::kNone, names, std::move(packed))
+                 } -> std::same_as<Result<typename K::Value>>;
+                 { sink.begin_list(type, std::size_t{}) } -> std::same_as<Result<typename K::List>>;
+                 { sink.push(list, std::move(value)) } -> std::same_as<Status>;
+                 { sink.end_list(std::move(list)) } -> std::same_as<Result<typename K::Value>>;
+               };
 
 namespace detail {
 
@@ -90,7 +92,8 @@ class Decoder {
     return sink_.end(std::move(*object), table);
   }
 
-  Status decode_field(const Table& table, const Field& field, const std::byte* at, typename K::Object& object) {
+  Status decode_field(const Table& table, const Field& field, const std::byte* at,
+                      typename K::Object& object) {
     const std::byte* found = find_field(at, field.vtable_offset());
     if (found == nullptr && !is_scalar(field.type.base)) return sink_.absent(object, table, field);
     Result<Value> value = [&]() -> Result<Value> {
@@ -153,11 +156,12 @@ class Decoder {
 
 }  // namespace detail
 
-/// The message in `payload` as `sink` builds it. Verifies first (see verify()); fails otherwise only if the sink does,
-/// with the field's path. Tensors and vectors of scalars share the payload's memory where alignment permits.
+/// The message in `payload` as `sink` builds it. Verifies first (see verify()); fails otherwise only if the
+/// sink does, with the field's path. Tensors and vectors of scalars share the payload's memory where
+/// alignment permits.
 template <Sink K>
-[[nodiscard]] Result<typename K::Value> decode(const Schema& schema, const Table& table, const Payload& payload,
-                                               K& sink, const Limits& limits = {}) {
+[[nodiscard]] Result<typename K::Value> decode(const Schema& schema, const Table& table,
+                                               const Payload& payload, K& sink, const Limits& limits = {}) {
   if (Status status = verify(schema, table, payload, limits); !status.ok()) return failure(std::move(status));
   return detail::Decoder<K>(schema, payload, sink).run(table);
 }

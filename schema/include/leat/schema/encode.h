@@ -1,5 +1,5 @@
-// Encodes whatever a Source can show as a schema message, guided by the table's description. A template, so that
-// Python objects (or any tree) are read where they are, without a copy in between.
+// Encodes whatever a Source can show as a schema message, guided by the table's description. A template, so
+// that Python objects (or any tree) are read where they are, without a copy in between.
 //
 // A Source is a set of small functions over values that it defines itself:
 //
@@ -8,20 +8,21 @@
 //     // The field's value, or nullopt if the object has none (the default is then meant).
 //     leat::Result<std::optional<Value>> field(Value object, const Table& table, const Field& field);
 //     leat::Result<bool> boolean(Value value);
-//     // `names` is the enum's description if the field is an enum's, for sources that accept names; else null.
-//     leat::Result<std::int64_t> integer(Value value, const Enum* names);
-//     leat::Result<std::uint64_t> unsigned_integer(Value value, const Enum* names);   // uint64 alone
-//     leat::Result<double> real(Value value);
-//     leat::Result<std::string_view> text(Value value);       // UTF-8, valid until encode() returns
+//     // `names` is the enum's description if the field is an enum's, for sources that accept names; else
+//     null. leat::Result<std::int64_t> integer(Value value, const Enum* names); leat::Result<std::uint64_t>
+//     unsigned_integer(Value value, const Enum* names);   // uint64 alone leat::Result<double> real(Value
+//     value); leat::Result<std::string_view> text(Value value);       // UTF-8, valid until encode() returns
 //     leat::Result<std::size_t> size(Value vector);
 //     leat::Result<Value> element(Value vector, std::size_t i);
-//     // A vector of scalars as packed little-endian elements of exactly that type, valid until encode() returns;
+//     // A vector of scalars as packed little-endian elements of exactly that type, valid until encode()
+//     returns;
 //     // nullopt: not available like that, take it element by element.
 //     leat::Result<std::optional<leat::Bytes>> packed(Value vector, BaseType element);
 //     leat::Result<leat::Tensor> tensor(Value value);
 //   };
 //
-// Errors say what is wrong with the value ("expected a number, got str"); the encoder puts the field's path before.
+// Errors say what is wrong with the value ("expected a number, got str"); the encoder puts the field's path
+// before.
 #pragma once
 
 #include <cmath>
@@ -45,7 +46,9 @@ template <class S>
 concept Source = std::movable<typename S::Value> &&
                  requires(S& source, const typename S::Value& value, const Table& table, const Field& field,
                           const Enum* names, BaseType element, std::size_t i) {
-                   { source.field(value, table, field) } -> std::same_as<Result<std::optional<typename S::Value>>>;
+                   {
+                     source.field(value, table, field)
+                   } -> std::same_as<Result<std::optional<typename S::Value>>>;
                    { source.boolean(value) } -> std::same_as<Result<bool>>;
                    { source.integer(value, names) } -> std::same_as<Result<std::int64_t>>;
                    { source.unsigned_integer(value, names) } -> std::same_as<Result<std::uint64_t>>;
@@ -125,7 +128,8 @@ class Encoder {
       if (!tensor) return failure(tensor.error());
       return out_.tensor(*tensor);
     }
-    // One stack for the slots and one for what is pending, shared by all tables under way: no allocation per table.
+    // One stack for the slots and one for what is pending, shared by all tables under way: no allocation per
+    // table.
     const std::size_t first_slot = slots_.size();
     const std::size_t first_pending = pending_.size();
     slots_.resize(first_slot + table.fields.size());
@@ -152,7 +156,8 @@ class Encoder {
     if (field.deprecated) return {};
     Result<std::optional<Value>> value = source_.field(object, table, field);
     if (!value) return value.error();
-    if (!*value) return field.required ? Status(Code::kInvalidArgument, "a required field is missing") : Status();
+    if (!*value)
+      return field.required ? Status(Code::kInvalidArgument, "a required field is missing") : Status();
     if (is_scalar(field.type.base)) {
       Result<std::uint64_t> bits = scalar(**value, field.type.base, names_of(field.type));
       if (!bits) return bits.error();
@@ -183,7 +188,8 @@ class Encoder {
   Result<std::uint32_t> encode_content(const Type& type, const Pending& pending, std::size_t depth) {
     if (type.base == BaseType::kString) return out_.string(pending.text);
     if (type.base == BaseType::kTable) return encode_table(schema_.table_of(type), pending.value, depth + 1);
-    return is_scalar(type.element) ? encode_scalars(type, pending.value) : encode_offsets(type, pending.value, depth);
+    return is_scalar(type.element) ? encode_scalars(type, pending.value)
+                                   : encode_offsets(type, pending.value, depth);
   }
 
   Result<std::uint32_t> encode_scalars(const Type& type, const Value& vector) {
@@ -258,8 +264,8 @@ class Encoder {
 
 }  // namespace detail
 
-/// `value`, as `source` shows it, as a message of `table`, which belongs to `schema`. Large tensors become attachments.
-/// kInvalidArgument with the path of the value that does not fit; kResourceExhausted past 2 GiB.
+/// `value`, as `source` shows it, as a message of `table`, which belongs to `schema`. Large tensors become
+/// attachments. kInvalidArgument with the path of the value that does not fit; kResourceExhausted past 2 GiB.
 template <Source S>
 [[nodiscard]] Result<Payload> encode(const Schema& schema, const Table& table, S& source,
                                      const typename S::Value& value, const EncodeOptions& options = {}) {

@@ -1,4 +1,5 @@
-// How generated code writes its structs: one Fields per table, and one function that writes what a field points to.
+// How generated code writes its structs: one Fields per table, and one function that writes what a field
+// points to.
 #pragma once
 
 #include <array>
@@ -18,14 +19,16 @@
 
 namespace leat::schema {
 
-/// An optional value on the heap, for tables that contain themselves. Copying copies the value. T may be incomplete
-/// until a value is put in: what has to know T is reached through a pointer that comes with the value.
+/// An optional value on the heap, for tables that contain themselves. Copying copies the value. T may be
+/// incomplete until a value is put in: what has to know T is reached through a pointer that comes with the
+/// value.
 template <class T>
 class Box {
  public:
   Box() noexcept = default;
-  Box(std::nullopt_t /*empty*/) noexcept {}                                       // NOLINT(google-explicit-constructor)
-  Box(T value) : value_(new T(std::move(value))), copy_(&copy), drop_(&drop) {}  // NOLINT(google-explicit-constructor)
+  Box(std::nullopt_t /*empty*/) noexcept {}  // NOLINT(google-explicit-constructor)
+  Box(T value)
+      : value_(new T(std::move(value))), copy_(&copy), drop_(&drop) {}  // NOLINT(google-explicit-constructor)
   Box(const Box& other)
       : value_(other.value_ != nullptr ? other.copy_(*other.value_) : nullptr),
         copy_(other.copy_),
@@ -78,19 +81,21 @@ std::uint32_t build_value(Builder& out, const std::vector<T>& values) {
   if constexpr (std::is_same_v<T, bool>) {
     const std::uint32_t at = out.scalars(1, values.size());
     std::byte* to = out.elements(at);
-    for (std::size_t i = 0; i < values.size() && to != nullptr; ++i) to[i] = values[i] ? std::byte{1} : std::byte{0};
+    for (std::size_t i = 0; i < values.size() && to != nullptr; ++i)
+      to[i] = values[i] ? std::byte{1} : std::byte{0};
     return at;
   } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
     return out.scalars(sizeof(T), std::as_bytes(std::span(values)));
   } else {
     const std::uint32_t at = out.offsets(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i) out.point(Builder::element(at, i), build_value(out, values[i]));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      out.point(Builder::element(at, i), build_value(out, values[i]));
     return at;
   }
 }
 
-/// The fields of one table on their way into a Builder. N is the highest id + 1. First say what each field holds, then
-/// write the table with slots(), then write() what its offsets point to.
+/// The fields of one table on their way into a Builder. N is the highest id + 1. First say what each field
+/// holds, then write the table with slots(), then write() what its offsets point to.
 template <std::size_t N>
 class Fields {
  public:
@@ -146,8 +151,8 @@ class Fields<0> {
   [[nodiscard]] static std::span<Slot> slots() noexcept { return {}; }
 };
 
-/// What generated encode() gives: the finished message. Past FlatBuffers' 2 GiB the head is empty, which callers and
-/// receivers refuse; large arrays belong in tensors.
+/// What generated encode() gives: the finished message. Past FlatBuffers' 2 GiB the head is empty, which
+/// callers and receivers refuse; large arrays belong in tensors.
 [[nodiscard]] Payload finish_message(Builder& out, std::uint32_t root);
 
 }  // namespace leat::schema

@@ -1,5 +1,6 @@
-// All that code written by `leatc --cpp` needs at run time. Not meant to be used by hand; what of it shows up in
-// generated signatures is documented where it is declared: VectorView, RequestReader, Upload, Exchange, Box.
+// All that code written by `leatc --cpp` needs at run time. Not meant to be used by hand; what of it shows up
+// in generated signatures is documented where it is declared: VectorView, RequestReader, Upload, Exchange,
+// Box.
 #pragma once
 
 #include <cstddef>
@@ -22,16 +23,19 @@
 
 namespace leat::schema {
 
-/// The schema that generated code carries. It was written by leatc, so a failure to load means that the program was
-/// built from mismatched parts: it is reported on the first use by a schema without tables. Never destroyed.
+/// The schema that generated code carries. It was written by leatc, so a failure to load means that the
+/// program was built from mismatched parts: it is reported on the first use by a schema without tables. Never
+/// destroyed.
 [[nodiscard]] const Schema& load_generated(Bytes bfbs);
 
 /// Checks and wraps a received message.
 template <class View>
-[[nodiscard]] Result<Message<View>> decode_view(const Schema& schema, std::string_view table, Payload payload) {
+[[nodiscard]] Result<Message<View>> decode_view(const Schema& schema, std::string_view table,
+                                                Payload payload) {
   const Table* description = schema.find_table(table);
   if (description == nullptr) {
-    return failure(Code::kInternal, std::string(table) + ": generated code and the linked Leat do not fit together");
+    return failure(Code::kInternal,
+                   std::string(table) + ": generated code and the linked Leat do not fit together");
   }
   if (Status status = verify(schema, *description, payload); !status.ok()) return failure(std::move(status));
   const View view(TableView::root(payload));
@@ -77,11 +81,13 @@ template <class View>
   return call ? Reader<View>(std::move(*call)) : Reader<View>(call.error());
 }
 template <class M, class View>
-[[nodiscard]] Upload<M, View> call_client_stream(Caller& caller, const MethodRef& method, const CallOptions& options) {
+[[nodiscard]] Upload<M, View> call_client_stream(Caller& caller, const MethodRef& method,
+                                                 const CallOptions& options) {
   return Upload<M, View>(caller.start(method, std::nullopt, options));
 }
 template <class M, class View>
-[[nodiscard]] Exchange<M, View> call_bidi(Caller& caller, const MethodRef& method, const CallOptions& options) {
+[[nodiscard]] Exchange<M, View> call_bidi(Caller& caller, const MethodRef& method,
+                                          const CallOptions& options) {
   return Exchange<M, View>(caller.start(method, std::nullopt, options));
 }
 

@@ -19,10 +19,12 @@ struct KnownService {
   Fingerprint fingerprint;
 };
 
-/// Schemas by service. Several versions of one service may be known at once, told apart by fingerprint. Thread-safe.
+/// Schemas by service. Several versions of one service may be known at once, told apart by fingerprint.
+/// Thread-safe.
 class Registry {
  public:
-  /// Makes every service of the schema known. A service that is known by the same fingerprint stays as it was.
+  /// Makes every service of the schema known. A service that is known by the same fingerprint stays as it
+  /// was.
   void add(const std::shared_ptr<const Schema>& schema);
   /// The service with exactly that fingerprint; its `service` is null if there is none.
   [[nodiscard]] KnownService find(const Fingerprint& fingerprint) const;

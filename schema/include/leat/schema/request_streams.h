@@ -14,8 +14,9 @@
 
 namespace leat {
 
-/// The requests of a client or bidirectional stream, for the handler. A single-pass range, like Reader; it ends when
-/// the client has sent its last request and when something failed alike, and status() tells which. Not thread-safe.
+/// The requests of a client or bidirectional stream, for the handler. A single-pass range, like Reader; it
+/// ends when the client has sent its last request and when something failed alike, and status() tells which.
+/// Not thread-safe.
 template <class View>
 class RequestReader {
  public:
@@ -72,8 +73,8 @@ class RequestReader {
   bool ended_ = false;
 };
 
-/// A client stream, for the client: write() requests, then finish() for the one reply. Not thread-safe, movable.
-/// Destroying it before finish() cancels the call.
+/// A client stream, for the client: write() requests, then finish() for the one reply. Not thread-safe,
+/// movable. Destroying it before finish() cancels the call.
 template <class M, class View>
 class Upload {
  public:
@@ -85,11 +86,13 @@ class Upload {
     }
   }
 
-  /// Sends one request. Blocks while the server's window is full; fails once the call has ended, and finish() says why.
+  /// Sends one request. Blocks while the server's window is full; fails once the call has ended, and finish()
+  /// says why.
   Status write(const M& request) { return call_ ? call_->write(encode(request)) : status_; }
   /// No more requests: waits for the reply and the final status.
   Result<Message<View>> finish() {
-    if (!call_) return failure(status_.ok() ? Status(Code::kFailedPrecondition, "finish() was called twice") : status_);
+    if (!call_)
+      return failure(status_.ok() ? Status(Code::kFailedPrecondition, "finish() was called twice") : status_);
     const std::unique_ptr<ClientCall> call = std::move(call_);
     const Status closed = call->half_close();
     std::optional<Payload> reply = call->read();
@@ -107,13 +110,15 @@ class Upload {
   Status status_;
 };
 
-/// A bidirectional stream, for the client: write() and next() in any order, close() after the last request, finish()
-/// for the final status. Not thread-safe, movable. Destroying it before the end cancels the call.
+/// A bidirectional stream, for the client: write() and next() in any order, close() after the last request,
+/// finish() for the final status. Not thread-safe, movable. Destroying it before the end cancels the call.
 template <class M, class View>
 class Exchange {
  public:
   explicit Exchange(Result<std::unique_ptr<ClientCall>> call)
-      : started_(call ? Status() : call.error()), writer_(call ? call->get() : nullptr), replies_(reader(call)) {}
+      : started_(call ? Status() : call.error()),
+        writer_(call ? call->get() : nullptr),
+        replies_(reader(call)) {}
 
   /// Sends one request. Blocks while the server's window is full.
   Status write(const M& request) { return writer_ != nullptr ? writer_->write(encode(request)) : started_; }
@@ -123,7 +128,8 @@ class Exchange {
   std::optional<Message<View>> next() { return replies_.next(); }
   /// The replies as a range.
   Reader<View>& replies() noexcept { return replies_; }
-  /// The final status; drops replies that were not read. Call close() before, or the server may wait for requests.
+  /// The final status; drops replies that were not read. Call close() before, or the server may wait for
+  /// requests.
   Status finish() {
     writer_ = nullptr;
     started_ = replies_.finish();

@@ -13,8 +13,9 @@
 
 namespace leat::schema {
 
-/// A vector in a message, without a copy: T is a scalar, an enum, std::string_view, leat::Tensor or a generated view.
-/// A random-access range, valid as long as the message. Indices are not checked, as with std::span.
+/// A vector in a message, without a copy: T is a scalar, an enum, std::string_view, leat::Tensor or a
+/// generated view. A random-access range, valid as long as the message. Indices are not checked, as with
+/// std::span.
 template <class T>
 class VectorView {
  public:
@@ -24,7 +25,9 @@ class VectorView {
   VectorView(const TableView& table, std::uint16_t field) noexcept
       : at_(table.vector(field)), attachments_(table.attachments()) {}
 
-  [[nodiscard]] std::size_t size() const noexcept { return at_ == nullptr ? 0 : load_scalar<std::uint32_t>(at_); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return at_ == nullptr ? 0 : load_scalar<std::uint32_t>(at_);
+  }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] T operator[](std::size_t i) const {
     const std::byte* element = at_ + 4 + i * kElementSize;

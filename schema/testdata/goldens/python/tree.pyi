@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 class Huge(_enum.IntEnum):
-    TOP = 18446744073709551615
     ZERO = 0
+    TOP = 18446744073709551615
 
 class Lamp(_enum.IntFlag):
     HIGH_BEAM = 1
