@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <leat/schema/compile.h>
@@ -43,8 +44,8 @@ Result<std::shared_ptr<const Schema>> compile(const std::filesystem::path& file,
     }
   }
   if (!parsed.diagnostics.empty()) {
-    std::ranges::stable_sort(parsed.diagnostics, [](const Diagnostic& a, const Diagnostic& b) {
-      return std::pair(a.file, a.line) < std::pair(b.file, b.line);
+    std::ranges::sort(parsed.diagnostics, [](const Diagnostic& a, const Diagnostic& b) {
+      return std::tie(a.file, a.line, a.message) < std::tie(b.file, b.line, b.message);
     });
     std::string all;
     for (const Diagnostic& diagnostic : parsed.diagnostics) {

@@ -196,7 +196,7 @@ class Converter {
           {.name = value->name, .value = value->GetAsInt64(), .doc = doc_of(value->doc_comment)});
     }
     const bool is_signed = !is_unsigned(result.underlying);
-    std::ranges::stable_sort(result.values, [&](const EnumValue& a, const EnumValue& b) {
+    std::ranges::sort(result.values, [&](const EnumValue& a, const EnumValue& b) {
       return is_signed ? a.value < b.value
                        : static_cast<std::uint64_t>(a.value) < static_cast<std::uint64_t>(b.value);
     });

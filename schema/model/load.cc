@@ -105,11 +105,11 @@ class Loader {
     }
   }
 
-  static BaseType base_type(reflection::BaseType type) {
-    // Structs are refused by name; what a later FlatBuffers adds is not known here.
-    const auto number = static_cast<int>(type);
-    return number < 0 || number > static_cast<int>(BaseType::kArray) ? BaseType::kNone
-                                                                     : static_cast<BaseType>(number);
+  /// One of the types in a reflection::Type. The accessors of FlatBuffers give an enum that may not hold the number
+  /// that a hostile descriptor brings, so the number is read itself. What is not known becomes kNone, to be refused.
+  static BaseType base_type(const reflection::Type& type, flatbuffers::voffset_t field) {
+    const auto number = reinterpret_cast<const flatbuffers::Table&>(type).GetField<std::int8_t>(field, 0);
+    return number < 0 || number > static_cast<int>(BaseType::kArray) ? BaseType::kNone : static_cast<BaseType>(number);
   }
 
   Table read_table(const reflection::Object& from) {
@@ -128,8 +128,8 @@ class Loader {
   Field read_field(const std::string& table, const reflection::Field& from) {
     Field field;
     field.name = text(from.name());
-    field.type.base = base_type(from.type()->base_type());
-    field.type.element = base_type(from.type()->element());
+    field.type.base = base_type(*from.type(), reflection::Type::VT_BASE_TYPE);
+    field.type.element = base_type(*from.type(), reflection::Type::VT_ELEMENT);
     field.type.index = from.type()->index();
     field.id = from.id();
     field.default_integer = from.default_integer();
@@ -150,7 +150,7 @@ class Loader {
     Enum result;
     result.name = text(from.name());
     if (from.is_union()) refuse("union " + result.name + ": unions are not supported yet");
-    result.underlying = base_type(from.underlying_type()->base_type());
+    result.underlying = base_type(*from.underlying_type(), reflection::Type::VT_BASE_TYPE);
     result.doc = doc(from.documentation());
     result.attributes = attributes(from.attributes());
     result.bit_flags = find_attribute(result.attributes, "bit_flags") != nullptr;
