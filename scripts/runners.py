@@ -209,9 +209,7 @@ def run_programs(
     return tally
 
 
-def run_pytest(
-    name: str, arguments: list[str], report: Path, environment: dict[str, str] | None = None
-) -> Tally:
+def run_pytest(name: str, arguments: list[str], report: Path, environment: dict[str, str] | None = None) -> Tally:
     """Runs pytest in a process of its own, its output passed on as it comes."""
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)

@@ -37,9 +37,7 @@ def main() -> int:
         if subprocess.run([ROOT / "scripts" / "build", preset], check=False).returncode != 0:
             tally.failed.append(f"{preset}: does not build")
             continue
-        result = run_programs(
-            ROOT / "build" / preset, None if options.all else LABELS, environment=ENVIRONMENT[preset]
-        )
+        result = run_programs(ROOT / "build" / preset, None if options.all else LABELS, environment=ENVIRONMENT[preset])
         print(f"sanitize: {preset}: {result.line()}, {time.monotonic() - started:.0f} s", flush=True)
         tally += result
     return close(tally)

@@ -46,9 +46,7 @@ def touched_files() -> set[str]:
 
 def clang_arguments(command: str) -> list[str]:
     words = shlex.split(command)
-    start = next(
-        i for i, word in enumerate(words) if re.fullmatch(r"(c|g|clang)\+\+(-\d+)?", Path(word).name)
-    )
+    start = next(i for i, word in enumerate(words) if re.fullmatch(r"(c|g|clang)\+\+(-\d+)?", Path(word).name))
     kept = [COMPILER]
     skip = False
     for word, following in zip(words[start + 1 :], [*words[start + 2 :], ""], strict=True):
@@ -73,9 +71,7 @@ def read_units() -> dict[str, Unit]:
         if name in units:
             continue
         units[name] = Unit(name, clang_arguments(entry["command"]))
-        entries.append(
-            {"directory": entry["directory"], "file": str(path), "arguments": units[name].arguments}
-        )
+        entries.append({"directory": entry["directory"], "file": str(path), "arguments": units[name].arguments})
     DATABASE.mkdir(parents=True, exist_ok=True)
     (DATABASE / "compile_commands.json").write_text(json.dumps(entries, indent=1))
     return units
@@ -99,12 +95,8 @@ def choose_units(touched: set[str], units: dict[str, Unit]) -> list[str]:
 def fingerprint(unit: Unit, salt: str) -> str:
     """Everything of ours that the verdict on a unit depends on, as one hash."""
     arguments = [word for word in unit.arguments if word != "-c"]
-    arguments = [
-        word for i, word in enumerate(arguments) if word != "-o" and (i == 0 or arguments[i - 1] != "-o")
-    ]
-    result = subprocess.run(
-        [*arguments, "-MM", "-MF", "-"], cwd=BUILD, capture_output=True, text=True, check=False
-    )
+    arguments = [word for i, word in enumerate(arguments) if word != "-o" and (i == 0 or arguments[i - 1] != "-o")]
+    result = subprocess.run([*arguments, "-MM", "-MF", "-"], cwd=BUILD, capture_output=True, text=True, check=False)
     digest = hashlib.sha256(salt.encode())
     digest.update(" ".join(arguments).replace(str(ROOT), "").encode())
     if result.returncode != 0:  # clang-tidy will say why
@@ -154,9 +146,7 @@ def run(everything: bool) -> bool:
     counts = {"cached": 0, "clean": 0, "faulty": 0}
     shown: set[str] = set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        tasks = [
-            pool.submit(check_unit, units[name], checks_for(name, everything), salt, cache) for name in chosen
-        ]
+        tasks = [pool.submit(check_unit, units[name], checks_for(name, everything), salt, cache) for name in chosen]
         for done, task in enumerate(concurrent.futures.as_completed(tasks), 1):
             verdict, output = task.result()
             counts[verdict] += 1

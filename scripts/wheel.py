@@ -102,9 +102,7 @@ def install(wheel: Path, wanted: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--install", action="store_true", help="also install it into this interpreter's environment"
-    )
+    parser.add_argument("--install", action="store_true", help="also install it into this interpreter's environment")
     options = parser.parse_args()
     wanted = digest()
     wheel = build(wanted)

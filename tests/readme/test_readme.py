@@ -108,9 +108,7 @@ def test_every_block_is_run_or_says_why_not() -> None:
     for block in read_blocks(README.read_text(encoding="utf-8")):
         if block.language in CODE:
             marked = MARK.fullmatch(block.mark) or block.mark.startswith("not run: ")
-            assert marked, (
-                f"README.md:{block.line}: this block is neither an example nor marked 'not run: reason'"
-            )
+            assert marked, f"README.md:{block.line}: this block is neither an example nor marked 'not run: reason'"
 
 
 @pytest.mark.timeout(300)
