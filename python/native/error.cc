@@ -31,6 +31,7 @@ Status status_of(py::error_already_set& error, std::string_view where) {
   using Answer =
       std::tuple<int, std::string, std::string, std::string, std::vector<std::pair<std::string, py::bytes>>>;
   try {
+    if (error.trace()) PyException_SetTraceback(error.value().ptr(), error.trace().ptr());
     const py::object answer =
         py::module_::import("leat._errors").attr("to_status")(error.value(), std::string(where));
     auto [code, message, type, traceback, details] = answer.cast<Answer>();
