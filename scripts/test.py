@@ -23,7 +23,7 @@ def main() -> int:
     build = ROOT / "build" / options.build
     tally = Tally()
     tally += run_programs(build)
-    folders = [path for path in ("python/tests", "tests") if (ROOT / path).is_dir()]
+    folders = [path for path in ("python/tests", "tests", "examples") if (ROOT / path).is_dir()]
     arguments = ["-q", *(f"--ignore={path}" for path in SLOW), *folders]
     tally += run_pytest("python", arguments, build / "test-logs" / "pytest.xml")
     if not options.quick:

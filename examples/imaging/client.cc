@@ -86,12 +86,12 @@ leat::Status run(const Options& options) {
     if (leat::Status status = check_info(scope, *reference, call); !status.ok()) return status;
   }
   const double call_seconds = seconds_since(start);
-  if (leat::Status status = check_snap(scope, *reference, call); !status.ok()) return status;
 
   Stitcher stitcher(*reference, exposures_ms, options.tile);
   start = Clock::now();
   if (leat::Status status = stream(scope, options, stitcher, exposures_ms, call); !status.ok()) return status;
   const double seconds = seconds_since(start);
+  if (leat::Status status = check_snap(scope, *reference, call); !status.ok()) return status;
 
   const Measurement measured = measure(stitcher.frame());
   if (!options.png.empty()) {
