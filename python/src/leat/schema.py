@@ -13,7 +13,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from . import _native
 
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 
 _EnumT = TypeVar("_EnumT", bound=type)
 _ResponseT = TypeVar("_ResponseT")
+_ItemT = TypeVar("_ItemT", covariant=True)
+
+
+class Stream(Protocol[_ItemT]):
+    """What a call of a streaming method gives: its items, in order. What stubs call leat's ItemStream."""
+
+    def __iter__(self) -> Iterator[_ItemT]: ...
+    def __next__(self) -> _ItemT: ...
+    def __enter__(self) -> Stream[_ItemT]: ...
+    def __exit__(self, *error: object) -> None: ...
+    def close(self) -> None:
+        """Ends the stream; the generator on the other side is closed. Safe to call twice."""
+
+    def finish(self) -> None:
+        """Drops what was not read, waits for the end, and raises the stream's failure if it failed."""
 
 
 class Descriptor:
@@ -85,9 +100,7 @@ class Message:
     _table = ""
     _descriptor: Descriptor
 
-    def __init_subclass__(
-        cls, table: str | None = None, descriptor: Descriptor | None = None, **kwargs: Any
-    ) -> None:
+    def __init_subclass__(cls, table: str | None = None, descriptor: Descriptor | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if table is not None and descriptor is not None:
             cls._table = table
@@ -233,9 +246,7 @@ class Client:
     _service = ""
     _descriptor: Descriptor
 
-    def __init_subclass__(
-        cls, service: str | None = None, descriptor: Descriptor | None = None, **kwargs: Any
-    ) -> None:
+    def __init_subclass__(cls, service: str | None = None, descriptor: Descriptor | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if service is not None and descriptor is not None:
             cls._service = service
@@ -263,9 +274,7 @@ class Service:
     _descriptor: Descriptor
     _methods: tuple[tuple[str, str, type, type], ...] = ()
 
-    def __init_subclass__(
-        cls, service: str | None = None, descriptor: Descriptor | None = None, **kwargs: Any
-    ) -> None:
+    def __init_subclass__(cls, service: str | None = None, descriptor: Descriptor | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if service is not None and descriptor is not None:
             cls._service = service
@@ -278,9 +287,7 @@ class Service:
         server.add_service(self._descriptor._native, self._service, self, attributes)
 
 
-def load_schema(
-    path: str | os.PathLike[str], include: Iterable[str | os.PathLike[str]] = ()
-) -> types.ModuleType:
+def load_schema(path: str | os.PathLike[str], include: Iterable[str | os.PathLike[str]] = ()) -> types.ModuleType:
     """The module that `leatc --python` would generate for a schema file, without the file.
 
     Included files are searched beside the including one and then in `include`. Raises FileNotFoundError, or
