@@ -134,9 +134,9 @@ void Connection::publish_interest() {
   const bool more = !batch_.empty() || calls_.session().has_output();
   const bool write = !link_closed_ && more && (link_->wants_write() || send_again_);
   const TimePoint timeout = over_ ? kNever : calls_.next_timeout();
-  const bool changed =
-      wants_write_.exchange(write) != write ||
-      timeout_.exchange(timeout.time_since_epoch().count()) != timeout.time_since_epoch().count();
+  const TimePoint::rep timeout_count = timeout.time_since_epoch().count();
+  const bool write_changed = wants_write_.exchange(write) != write;
+  const bool timeout_changed = timeout_.exchange(timeout_count) != timeout_count;
   if (parked_) {
     if ((write && !parked_for_write_) || timeout < parked_until_ || over_ || (asks_ && link_->pending())) {
       wakeup_.ring();
@@ -144,7 +144,7 @@ void Connection::publish_interest() {
   }
   const Reactor::SourceId id = source_id_.load();
   if (reactor_ != nullptr && id != 0) {
-    if (changed) reactor_->update(id);
+    if (write_changed || timeout_changed) reactor_->update(id);
     if (asks_ && !link_closed_ && link_->pending()) reactor_->wake();
   }
 }
@@ -205,6 +205,9 @@ void Connection::handle_events(TimePoint at) {
 }
 
 void Connection::handle(Event& event, TimePoint at) {
+  // Found by another thread than the owner (the keeper on its way out, a sender): the owner may wait for just
+  // this.
+  if (parked_) wakeup_.ring();
   switch (event.kind) {
     case Event::Kind::kReady:
       open_.store(true, std::memory_order_release);

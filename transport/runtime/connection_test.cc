@@ -1,12 +1,12 @@
 // Who drives a connection: each rule of connection.h, over real sockets made by hand.
 #include "transport/runtime/connection.h"
 
+#include <atomic>
+#include <sys/socket.h>
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-
-#include <atomic>
-#include <thread>
 
 #include "transport/runtime/client_call.h"
 #include "transport/runtime/clock.h"
@@ -24,7 +24,8 @@ using std::chrono::milliseconds;
 class Gate final : public Service {
  public:
   [[nodiscard]] const ServiceInfo& service_info() const noexcept override {
-    static constexpr std::array<MethodInfo, 3> kMethods = {{{.name = "Quick"}, {.name = "Gated"}, {.name = "Thread"}}};
+    static constexpr std::array<MethodInfo, 3> kMethods = {
+        {{.name = "Quick"}, {.name = "Gated"}, {.name = "Thread"}}};
     static const ServiceInfo kInfo{"gate", kMethods, {}};
     return kInfo;
   }
@@ -37,44 +38,49 @@ class Gate final : public Service {
   std::atomic<int> inline_runs{0};
 };
 
+class Serving final : public Dispatcher {
+ public:
+  Serving() : Dispatcher(4, {}) {}
+  void on_connection(Connection& connection, bool open, const Status& /*status*/) override {
+    if (!open) connection.close(Code::kUnavailable, "gone");
+  }
+};
+
 /// A served connection and a client's, over a socket pair.
-class Connected : public ::testing::Test, public Dispatcher {
+class Connected : public ::testing::Test {
  protected:
-  Connected() : Dispatcher(4, {}) {
-    EXPECT_TRUE(add(gate).ok());
+  void SetUp() override {
+    ASSERT_TRUE(serving.add(gate).ok());
     std::array<int, 2> fds{};
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()), 0);
-    ConnectionOptions serving;
-    serving.handler = this;
-    serving.session.acceptor = true;
-    server = std::make_shared<Connection>(std::make_unique<SocketLink>(Descriptor(fds[0]), "ipc", "ipc:server"),
-                                          std::move(serving));
-    ConnectionOptions calling;
-    calling.url = "ipc:client";
-    calling.interrupted = [this] { return interrupted.load(); };
-    client = std::make_shared<Connection>(std::make_unique<SocketLink>(Descriptor(fds[1]), "ipc", "ipc:client"),
-                                          std::move(calling));
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()), 0);
+    ConnectionOptions of_server;
+    of_server.handler = &serving;
+    of_server.session.acceptor = true;
+    server = std::make_shared<Connection>(
+        std::make_unique<SocketLink>(Descriptor(fds[0]), "ipc", "ipc:server"), std::move(of_server));
+    ConnectionOptions of_client;
+    of_client.url = "ipc:client";
+    of_client.interrupted = [this] { return interrupted.load(); };
+    client = std::make_shared<Connection>(
+        std::make_unique<SocketLink>(Descriptor(fds[1]), "ipc", "ipc:client"), std::move(of_client));
     server->watch(reactor);
     loop = std::thread([this] {
       inline_allowed() = true;
       while (!stopping) reactor.turn(kNever);
     });
     client->set_keeper(Keeper::shared());
-    EXPECT_TRUE(client->wait_ready().ok());
+    ASSERT_TRUE(client->wait_ready().ok());
   }
-  ~Connected() override {
-    gate->gate = true;
-    gate->gate.notify_all();
+  void TearDown() override {
+    open_gate();
     client->close(Code::kCancelled, "done");
     server->close(Code::kCancelled, "done");
     stopping = true;
     reactor.wake();
     loop.join();
-    stop();
+    serving.stop();
   }
-  void on_connection(Connection& connection, bool open, const Status& /*status*/) override {
-    if (!open) connection.close(Code::kUnavailable, "gone");
-  }
+  [[nodiscard]] std::uint64_t calls() const { return serving.calls(); }
   Status call(std::string_view method, const CallOptions& options = {}) {
     const Result<Payload> reply = call_unary(*client, {"gate", method}, {}, options);
     return reply ? Status() : reply.error();
@@ -85,6 +91,7 @@ class Connected : public ::testing::Test, public Dispatcher {
   }
 
   std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+  Serving serving;
   Reactor reactor;
   std::shared_ptr<Connection> server;
   std::shared_ptr<Connection> client;
@@ -164,6 +171,30 @@ TEST_F(Connected, ClosingEndsWaitsOfOwnerAndFollowers) {
 TEST_F(Connected, AQuickMethodRunsInlineOnceItsMeanIsKnown) {
   for (int i = 0; i < 200; ++i) EXPECT_TRUE(call("Thread").ok());
   EXPECT_GT(gate->inline_runs, 0);
+}
+
+TEST_F(Connected, AnAnswerThatTheKeeperReadsReachesTheCallerThatPolls) {
+  // The keeper may be on its way into service() when a caller takes the link back; what it then reads is the caller's.
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_TRUE(call("Quick").ok());
+    std::thread keeper([this] { client->service(now()); });
+    EXPECT_TRUE(call("Quick").ok());
+    keeper.join();
+  }
+}
+
+TEST_F(Connected, ARingForOneTurnIsNotSwallowedByAnother) {
+  for (int i = 0; i < 300; ++i) {
+    std::atomic<bool> woken{false};
+    std::thread waiting([this, &woken] {
+      while (!woken) reactor.turn(now() + std::chrono::hours(1));
+    });
+    woken = true;
+    reactor.wake();
+    reactor.turn(now());
+    reactor.wake();
+    waiting.join();
+  }
 }
 
 TEST(Executors, RunMoreUrgentChannelsFirst) {

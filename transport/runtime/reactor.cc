@@ -91,8 +91,9 @@ void Reactor::refresh(SourceId id, Entry& entry) {
       }
     }
     entry.timeout = timeout;
+    const bool first = timeout != kNever && (timeouts_.empty() || timeout < timeouts_.begin()->first);
     if (timeout != kNever) timeouts_.emplace(timeout, id);
-    if (timeout < waiting_until_) wakeup_.ring();
+    if (first && waiting_ > 0) wakeup_.ring();
   }
 }
 
@@ -128,19 +129,24 @@ bool Reactor::serve_pending() {
 void Reactor::turn(TimePoint until) {
   if (serve_pending()) until = TimePoint::min();
   TimePoint wake_at = until;
+  bool blocking = false;
+  int milliseconds = 0;
   {
     const std::lock_guard lock(mutex_);
     if (!timeouts_.empty()) wake_at = std::min(wake_at, timeouts_.begin()->first);
-    waiting_until_ = wake_at;
+    milliseconds = poll_timeout(wake_at, now());
+    blocking = milliseconds != 0;
+    if (blocking) ++waiting_;
   }
   std::array<epoll_event, 64> events{};
-  const int count =
-      ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), poll_timeout(wake_at, now()));
+  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), milliseconds);
   const TimePoint at = now();
   std::vector<SourceId> due;
+  bool others_wait = false;
   {
     const std::lock_guard lock(mutex_);
-    waiting_until_ = TimePoint::min();
+    if (blocking) --waiting_;
+    others_wait = waiting_ > 0;
     for (auto it = timeouts_.begin(); it != timeouts_.end() && it->first <= at; ++it)
       due.push_back(it->second);
   }
@@ -148,6 +154,8 @@ void Reactor::turn(TimePoint until) {
     const SourceId id = events[static_cast<std::size_t>(i)].data.u64;
     if (id == kWakeupId) {
       wakeup_.clear();
+      // The ring may have been meant for another thread's turn, which would sleep on now that it is cleared.
+      if (others_wait) wakeup_.ring();
     } else {
       serve(id, at);
     }

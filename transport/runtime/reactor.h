@@ -76,7 +76,7 @@ class Reactor {
   std::map<SourceId, std::shared_ptr<Source>> asking_;
   std::multimap<TimePoint, SourceId> timeouts_;
   SourceId next_id_ = 1;
-  TimePoint waiting_until_ = TimePoint::min();
+  int waiting_ = 0;  // threads inside a turn() that may block
 };
 
 }  // namespace leat::transport
