@@ -101,6 +101,9 @@ TEST(Tensors, HoldExactlyTheirElements) {
   const auto values = tensor.values<std::uint16_t>();
   ASSERT_TRUE(values);
   EXPECT_EQ(values->size(), 6U);
+  (*tensor.mutable_values<std::uint16_t>())[5] = 7;
+  EXPECT_EQ((*values)[5], 7);
+  EXPECT_EQ(tensor.mutable_values<float>().error().code(), Code::kInvalidArgument);
   EXPECT_EQ(tensor.values<float>().error().message(),
             "tensor: asked for values of float32, but its dtype is uint16");
   EXPECT_EQ(Tensor::make(DType::kInt32, {2, 2}, Buffer::allocate(15)).error().message(),

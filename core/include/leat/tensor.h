@@ -102,6 +102,12 @@ class Tensor {
   [[nodiscard]] std::size_t size() const noexcept { return data_.size() / dtype_size(dtype_); }
   [[nodiscard]] const Buffer& data() const noexcept { return data_; }
   [[nodiscard]] std::span<std::byte> mutable_data() noexcept { return data_.writable(); }
+  /// The same as elements; kInvalidArgument as values().
+  template <class T>
+  [[nodiscard]] Result<std::span<T>> mutable_values() {
+    if (DTypeOf<T>::value != dtype_) return failure(wrong_dtype(DTypeOf<T>::value));
+    return std::span<T>(reinterpret_cast<T*>(mutable_data().data()), size());
+  }
 
   /// The elements in memory order; kInvalidArgument naming both types if T is not the tensor's.
   template <class T>
