@@ -60,8 +60,7 @@ class Scope final : public MicroscopeService {
  private:
   [[nodiscard]] leat::Tensor take(const Rectangle& part, std::uint32_t exposure_ms) const {
     leat::Tensor pixels = leat::Tensor::allocate(leat::DType::kUInt16, {part.rows, part.columns});
-    const std::span<std::byte> memory = pixels.mutable_data();
-    expose(image_, part, exposure_ms, {reinterpret_cast<std::uint16_t*>(memory.data()), pixels.size()});
+    expose(image_, part, exposure_ms, *pixels.mutable_values<std::uint16_t>());
     return pixels;
   }
 
