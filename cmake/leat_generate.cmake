@@ -2,14 +2,14 @@
 #
 # Runs leatc on each schema when it has changed, and lets the target include what comes out: `#include "imaging.leat.h"`.
 # Schemas that include each other belong in one call. With PYTHON, imaging.py and imaging.pyi are written beside it. The
-# files are written to OUTPUT (default: <build folder>/leat/<target>). Link the target with leat::leat yourself.
+# files are written to OUTPUT (default: <build folder>/gen/<target>). Link the target with leat::leat yourself.
 function(leat_generate)
   cmake_parse_arguments(ARG "PYTHON" "TARGET;OUTPUT" "SCHEMAS;INCLUDES" ${ARGN})
   if(NOT ARG_TARGET OR NOT ARG_SCHEMAS OR ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "leat_generate(TARGET app SCHEMAS a.fbs ... [INCLUDES dir ...] [OUTPUT dir] [PYTHON])")
   endif()
   if(NOT ARG_OUTPUT)
-    set(ARG_OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/leat/${ARG_TARGET})
+    set(ARG_OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/gen/${ARG_TARGET})
   endif()
   set(options --cpp)
   if(ARG_PYTHON)

@@ -15,7 +15,7 @@ bool is_tensor(const Schema& schema, const Type& type) {
 }  // namespace
 
 std::string CppTypes::type(std::string_view full, std::string_view suffix) const {
-  const std::string name = namer_.type(full) + std::string(suffix);
+  std::string name = namer_.type(full) + std::string(suffix);
   const std::string space = namer_.name_space(full, "::");
   if (space == inside_) return name;
   return space.empty() ? "::" + name : "::" + space + "::" + name;

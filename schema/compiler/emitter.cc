@@ -1,10 +1,12 @@
 #include "schema/compiler/emitter.h"
 
+#include <algorithm>
+
 namespace leat::schema {
 namespace {
 
 template <class F>
-void for_each_line(std::string_view text, F&& function) {
+void for_each_line(std::string_view text, const F& function) {
   while (true) {
     const std::size_t end = text.find('\n');
     function(text.substr(0, end));
@@ -17,7 +19,7 @@ void for_each_line(std::string_view text, F&& function) {
 
 void Emitter::raw(std::string_view text) {
   for_each_line(text, [this](std::string_view line) {
-    if (!line.empty()) text_.append(static_cast<std::size_t>(width_ * depth_), ' ').append(line);
+    if (!line.empty()) text_.append(width_ * depth_, ' ').append(line);
     text_ += '\n';
   });
   fresh_ = false;
@@ -29,7 +31,13 @@ void Emitter::gap() {
 
 void Emitter::doc(std::string_view mark, std::string_view text) {
   if (text.empty()) return;
-  for_each_line(text, [&](std::string_view content) {
+  for_each_line(text, [&](std::string_view line) {
+    // A comment must not end before its line does, nor go on behind it: no control characters, no last
+    // backslash.
+    std::string content(line);
+    std::ranges::replace_if(
+        content, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, ' ');
+    while (!content.empty() && (content.back() == '\\' || content.back() == ' ')) content.pop_back();
     raw(content.empty() ? std::string(mark) : std::string(mark) + " " + std::string(content));
   });
 }

@@ -1,6 +1,7 @@
 // Text under construction: lines with indentation, and the includes or imports that they turned out to need.
 #pragma once
 
+#include <cstddef>
 #include <set>
 #include <string>
 #include <string_view>
@@ -12,7 +13,7 @@ namespace leat::schema {
 
 class Emitter {
  public:
-  explicit Emitter(int indent_width) : width_(indent_width) {}
+  explicit Emitter(std::size_t indent_width) : width_(indent_width) {}
 
   /// One line (or several, at '\n') at the current indentation, formatted by fmt: braces are doubled.
   template <class... Args>
@@ -42,8 +43,8 @@ class Emitter {
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
  private:
-  int width_;
-  int depth_ = 0;
+  std::size_t width_;
+  std::size_t depth_ = 0;
   bool fresh_ = true;  ///< nothing stands above in this block
   std::string text_;
   std::set<std::string> imports_;

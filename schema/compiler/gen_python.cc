@@ -95,7 +95,7 @@ class PythonModule {
     out_.line("class {}(_enum.{}):", types_.namer().type(definition.name),
               definition.bit_flags ? "IntFlag" : "IntEnum");
     out_.indent();
-    types_.emit_docstring(out_, definition.doc);
+    PythonTypes::emit_docstring(out_, definition.doc);
     out_.gap();
     for (const EnumValue& value : definition.values) {
       out_.doc("#:", value.doc);
@@ -110,7 +110,7 @@ class PythonModule {
     out_.line("class {}(_schema.Message, table=\"{}\", descriptor=_descriptor):",
               types_.namer().type(table.name), table.name);
     out_.indent();
-    types_.emit_docstring(out_, table.doc);
+    PythonTypes::emit_docstring(out_, table.doc);
     out_.gap();
     std::string slots;
     std::string parameters;
@@ -121,13 +121,13 @@ class PythonModule {
       parameters += ", " + name + "=" + types_.initialiser(field, false);
     }
     if (slots.find(' ') != std::string::npos) slots.pop_back();
-    types_.emit_call(out_, "__slots__ = (" + slots + ")");
+    PythonTypes::emit_call(out_, "__slots__ = (" + slots + ")");
     out_.gap();
     if (slots.empty()) {
       out_.line("def __init__(self):");
       out_.line("    pass");
     } else {
-      types_.emit_call(out_, "def __init__(self, *" + parameters + "):");
+      PythonTypes::emit_call(out_, "def __init__(self, *" + parameters + "):");
       for (const Field& field : table.fields) {
         if (!field.deprecated) out_.line("    self.{0} = {0}", types_.namer().field(field.name));
       }
@@ -140,15 +140,15 @@ class PythonModule {
     out_.line("class {}(_schema.Client, service=\"{}\", descriptor=_descriptor):",
               types_.namer().type(service.name), service.name);
     out_.indent();
-    types_.emit_docstring(out_, service.doc);
+    PythonTypes::emit_docstring(out_, service.doc);
     out_.gap();
     for (const Method& method : service.methods) {
       const std::string doc =
           method.doc.empty() ? std::string() : ", doc=" + PythonTypes::literal(method.doc);
-      types_.emit_call(out_,
-                       fmt::format("{} = _schema.{}(\"{}\", {}, {}{})", types_.namer().method(method.name),
-                                   PythonTypes::kind(method.kind), method.name, types_.table(method.request),
-                                   types_.table(method.response), doc));
+      PythonTypes::emit_call(
+          out_, fmt::format("{} = _schema.{}(\"{}\", {}, {}{})", types_.namer().method(method.name),
+                            PythonTypes::kind(method.kind), method.name, types_.table(method.request),
+                            types_.table(method.response), doc));
     }
     if (service.methods.empty()) out_.line("pass");
     out_.dedent();
@@ -159,7 +159,7 @@ class PythonModule {
     out_.line("class {}Service(_schema.Service, service=\"{}\", descriptor=_descriptor):",
               types_.namer().type(service.name), service.name);
     out_.indent();
-    types_.emit_docstring(out_, service.doc);
+    PythonTypes::emit_docstring(out_, service.doc);
     out_.gap();
     out_.line("_methods = (");
     for (const Method& method : service.methods) {
@@ -172,7 +172,7 @@ class PythonModule {
       out_.gap();
       out_.line("def {}(self, {}):", types_.namer().method(method.name), streams ? "requests" : "request");
       out_.indent();
-      types_.emit_docstring(out_, method.doc);
+      PythonTypes::emit_docstring(out_, method.doc);
       out_.line("raise NotImplementedError(\"{}.{}\")", service.name, method.name);
       out_.dedent();
     }

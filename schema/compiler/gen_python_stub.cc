@@ -60,11 +60,11 @@ class PythonStub {
     out_.line("class {}(_enum.{}):", types_.namer().type(definition.name),
               definition.bit_flags ? "IntFlag" : "IntEnum");
     out_.indent();
-    types_.emit_docstring(out_, definition.doc);
+    PythonTypes::emit_docstring(out_, definition.doc);
     for (const EnumValue& value : definition.values) {
       out_.line("{} = {}", types_.namer().enum_value(value.name),
                 types_.integer(definition.underlying, value.value));
-      types_.emit_docstring(out_, value.doc);
+      PythonTypes::emit_docstring(out_, value.doc);
     }
     out_.dedent();
   }
@@ -84,14 +84,14 @@ class PythonStub {
     out_.gap();
     out_.line("class {}(_schema.Message):", types_.namer().type(table.name));
     out_.indent();
-    types_.emit_docstring(out_, table.doc);
+    PythonTypes::emit_docstring(out_, table.doc);
     for (const Field& field : table.fields) {
       if (field.deprecated) continue;
       emit_attribute(field);
     }
     const std::string parameters = keywords(table, {});
-    types_.emit_call(out_,
-                     "def __init__(self" + (parameters.empty() ? "" : ", *" + parameters) + ") -> None: ...");
+    PythonTypes::emit_call(
+        out_, "def __init__(self" + (parameters.empty() ? "" : ", *" + parameters) + ") -> None: ...");
     out_.dedent();
   }
 
@@ -102,13 +102,13 @@ class PythonStub {
     const std::string write = types_.write_type(field);
     if (read == write) {
       out_.line("{}: {}", name, read);
-      types_.emit_docstring(out_, field.doc);
+      PythonTypes::emit_docstring(out_, field.doc);
       return;
     }
     out_.line("@{}", types_.builtin("property"));
     out_.line("def {}(self) -> {}:{}", name, read, field.doc.empty() ? " ..." : "");
     out_.indent();
-    types_.emit_docstring(out_, field.doc);
+    PythonTypes::emit_docstring(out_, field.doc);
     out_.dedent();
     out_.line("@{}.setter", name);
     out_.line("def {}(self, value: {}) -> None: ...", name, write);
@@ -118,7 +118,7 @@ class PythonStub {
     out_.gap();
     out_.line("class {}(_schema.Client):", types_.namer().type(service.name));
     out_.indent();
-    types_.emit_docstring(out_, service.doc);
+    PythonTypes::emit_docstring(out_, service.doc);
     for (const Method& method : service.methods) emit_call(method);
     if (service.methods.empty()) out_.line("...");
     out_.dedent();
@@ -135,9 +135,9 @@ class PythonStub {
     const std::string timeout = "timeout: " + types_.builtin("float") + " | None = None";
     const auto signature = [&](const std::string& parameters) {
       const std::string end = method.doc.empty() ? ": ..." : ":";
-      types_.emit_call(out_, fmt::format("def {}(self, {}) -> {}{}", name, parameters, result, end));
+      PythonTypes::emit_call(out_, fmt::format("def {}(self, {}) -> {}{}", name, parameters, result, end));
       out_.indent();
-      types_.emit_docstring(out_, method.doc);
+      PythonTypes::emit_docstring(out_, method.doc);
       out_.dedent();
     };
     if (streams_requests) {
@@ -154,7 +154,7 @@ class PythonStub {
     out_.gap();
     out_.line("class {}Service(_schema.Service):", types_.namer().type(service.name));
     out_.indent();
-    types_.emit_docstring(out_, service.doc);
+    PythonTypes::emit_docstring(out_, service.doc);
     for (const Method& method : service.methods) {
       const std::string request = types_.table(method.request);
       const std::string response = types_.table(method.response);
@@ -165,7 +165,7 @@ class PythonStub {
                 streams_replies ? "_abc.Iterable[" + response + "]" : response,
                 method.doc.empty() ? " ..." : "");
       out_.indent();
-      types_.emit_docstring(out_, method.doc);
+      PythonTypes::emit_docstring(out_, method.doc);
       out_.dedent();
     }
     if (service.methods.empty()) out_.line("...");

@@ -17,8 +17,8 @@ namespace leat::schema {
 namespace {
 
 const std::filesystem::path& testdata() {
-  static const std::filesystem::path path = std::filesystem::path(LEAT_SOURCE_DIR) / "schema/testdata";
-  return path;
+  static const std::filesystem::path kPath = std::filesystem::path(LEAT_SOURCE_DIR) / "schema/testdata";
+  return kPath;
 }
 
 std::string read(const std::filesystem::path& path) {

@@ -76,7 +76,11 @@ constexpr auto kPythonKeywords = std::to_array<std::string_view>(
      "class", "continue", "def",   "del",    "elif", "else",   "except", "finally",  "for",
      "from",  "global",   "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
      "or",    "pass",     "raise", "return", "self", "try",    "while",  "with",     "yield"});
-constexpr auto kPythonTypes = std::to_array<std::string_view>({"annotations"});
+// What leat.schema's base classes have.
+constexpr auto kPythonFields = std::to_array<std::string_view>({"decode", "encode", "_descriptor", "_table"});
+constexpr auto kPythonMethods =
+    std::to_array<std::string_view>({"_add_to", "_descriptor", "_methods", "_peer", "_service"});
+constexpr auto kPythonTypes = std::to_array<std::string_view>({"_descriptor", "_enum", "_schema"});
 
 }  // namespace
 
@@ -110,8 +114,8 @@ const NameRules& python_rules() noexcept {
                                    .enum_value = Case::kUpperSnake,
                                    .enum_value_prefix = {},
                                    .keywords = kPythonKeywords,
-                                   .reserved_fields = {},
-                                   .reserved_methods = {},
+                                   .reserved_fields = kPythonFields,
+                                   .reserved_methods = kPythonMethods,
                                    .reserved_types = kPythonTypes};
   return rules;
 }

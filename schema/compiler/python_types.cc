@@ -74,8 +74,8 @@ std::string_view PythonTypes::kind(CallKind kind) noexcept {
 std::string PythonTypes::literal(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
-    if (c == '\n') {
-      result += "\\n";
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') {
+      result += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
     } else {
       if (c == '"' || c == '\\') result += '\\';
       result += c;
@@ -89,7 +89,8 @@ void PythonTypes::emit_docstring(Emitter& out, std::string_view doc) {
   std::string text = "\"\"\"";
   for (const char c : doc) {
     if (c == '\\' || c == '"') text += '\\';
-    text += c;
+    const bool control = (static_cast<unsigned char>(c) < ' ' && c != '\n') || c == '\x7f';
+    text += control ? ' ' : c;
   }
   if (doc.find('\n') != std::string_view::npos) text += '\n';
   out.raw(text + "\"\"\"");

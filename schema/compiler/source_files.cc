@@ -16,8 +16,8 @@ std::mutex hook_mutex;
 SourceFiles* current = nullptr;  // guarded by hook_mutex, which a SourceFiles holds all its life
 
 const std::string& builtin_path() {
-  static const std::string path = std::string(SourceFiles::kBuiltinDirectory) + "/leat/leat.fbs";
-  return path;
+  static const std::string kPath = std::string(SourceFiles::kBuiltinDirectory) + "/leat/leat.fbs";
+  return kPath;
 }
 
 bool load_hook(const char* path, bool /*binary*/, std::string* text) {

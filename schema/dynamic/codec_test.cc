@@ -130,8 +130,9 @@ TEST(Codec, InlineTensorSharesTheMessageWhereAligned) {
 
 TEST(Codec, FieldsOfANewerSchemaAreSkipped) {
   Schema old = imaging();
-  Table& request = const_cast<Table&>(*old.find_table("imaging.SnapRequest"));
-  request.fields.resize(1);
+  for (Table& table : old.tables) {
+    if (table.name == "imaging.SnapRequest") table.fields.resize(1);
+  }
   const auto payload = encode_tree(imaging(), "imaging.SnapRequest",
                                    object({{"exposure", real(2)}, {"filters", list({text("red")})}}));
   ASSERT_TRUE(payload);

@@ -26,7 +26,7 @@ bool is_name(std::string_view text, bool qualified) {
       start = true;
       continue;
     }
-    if (!letter && !(digit && !start)) return false;
+    if (!letter && (!digit || start)) return false;
     start = false;
   }
   return !start;

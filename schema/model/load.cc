@@ -105,11 +105,13 @@ class Loader {
     }
   }
 
-  /// One of the types in a reflection::Type. The accessors of FlatBuffers give an enum that may not hold the number
-  /// that a hostile descriptor brings, so the number is read itself. What is not known becomes kNone, to be refused.
+  /// One of the types in a reflection::Type. The accessors of FlatBuffers give an enum that may not hold the
+  /// number that a hostile descriptor brings, so the number is read itself. What is not known becomes kNone,
+  /// to be refused.
   static BaseType base_type(const reflection::Type& type, flatbuffers::voffset_t field) {
     const auto number = reinterpret_cast<const flatbuffers::Table&>(type).GetField<std::int8_t>(field, 0);
-    return number < 0 || number > static_cast<int>(BaseType::kArray) ? BaseType::kNone : static_cast<BaseType>(number);
+    return number < 0 || number > static_cast<int>(BaseType::kArray) ? BaseType::kNone
+                                                                     : static_cast<BaseType>(number);
   }
 
   Table read_table(const reflection::Object& from) {

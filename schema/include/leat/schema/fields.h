@@ -26,6 +26,7 @@ template <class T>
 class Box {
  public:
   Box() noexcept = default;
+  // Both convert, as std::optional does, so that designated initialisers read the same.
   Box(std::nullopt_t /*empty*/) noexcept {}  // NOLINT(google-explicit-constructor)
   Box(T value)
       : value_(new T(std::move(value))), copy_(&copy), drop_(&drop) {}  // NOLINT(google-explicit-constructor)
@@ -148,7 +149,7 @@ class Fields {
 template <>
 class Fields<0> {
  public:
-  [[nodiscard]] static std::span<Slot> slots() noexcept { return {}; }
+  [[nodiscard]] std::span<Slot> slots() noexcept { return {}; }
 };
 
 /// What generated encode() gives: the finished message. Past FlatBuffers' 2 GiB the head is empty, which

@@ -35,7 +35,7 @@ class Lamp(_enum.IntFlag):
 
 class Node(_schema.Message):
     """A table that holds itself, in every way it can.
-    The second line has a \"quote\" and a \\ in it.
+    The second line has a \"\"\"quote\"\"\" and ends with a \\
     """
     name: _builtins.str
     parent: Node | None
@@ -173,7 +173,7 @@ class Awkward(_schema.Message):
     @list.setter
     def list(self, value: _abc.Sequence[_builtins.str]) -> None: ...
     timeout: _builtins.float
-    decode: _builtins.bool
+    decode_: _builtins.bool
     def __init__(
         self,
         *,
@@ -182,7 +182,7 @@ class Awkward(_schema.Message):
         from_: _builtins.str = "",
         list: _abc.Sequence[_builtins.str] = (),
         timeout: _builtins.float = 0.0,
-        decode: _builtins.bool = False,
+        decode_: _builtins.bool = False,
     ) -> None: ...
 
 class Outer(_schema.Message):
@@ -201,7 +201,7 @@ class Tree(_schema.Client):
         camel_case_name: _builtins.int = 0,
         from_: _builtins.str = "",
         list: _abc.Sequence[_builtins.str] = (),
-        decode: _builtins.bool = False,
+        decode_: _builtins.bool = False,
         timeout: _builtins.float | None = None,
     ) -> Node: ...
     @_typing.overload
