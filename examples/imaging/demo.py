@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from picture import count_photons, read_png
 from programs import LANGUAGES, Example, ProgramError, find_micrograph
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
@@ -74,7 +75,7 @@ def check(run: Run, result: dict[str, Any], picture: Path, png: Path, frames: in
 
 
 def draw_table(results: list[tuple[Run, dict[str, Any]]]) -> Table:
-    table = Table("client from server", "transport")
+    table = Table("client from server", "transport", box=SIMPLE)
     for heading in ("tiles", "MB", "MB/s", "calls/s"):
         table.add_column(heading, justify="right")
     for run, result in results:
