@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace leat::session {
 namespace {
@@ -40,11 +41,11 @@ std::vector<Buffer> allocate_attachments(const std::vector<std::uint64_t>& sizes
 
 void Assembly::admit(const Allocate& allocate) {
   admitted_ = true;
-  head_ = Buffer::allocate(prologue_.head_size);
+  head_ = allocate(prologue_.head_size);
   attachments_ = allocate_attachments(prologue_.attachment_sizes, allocate);
   received_ = 0;
   skip_full_parts();
-  const std::vector<std::byte> early = std::move(early_);
+  const std::vector<std::byte> early = std::exchange(early_, {});
   append(early);
 }
 

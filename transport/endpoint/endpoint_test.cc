@@ -215,8 +215,105 @@ TEST_P(Endpoint, ListsWhatTheServerOffers) {
   EXPECT_EQ(services[0].name, "test.Echo");
 }
 
+TEST(ServerLimits, CloseWhoComesWhileTooManyShakeHands) {
+  ServerOptions options;
+  options.max_handshaking = 0;
+  Server server(options);
+  ASSERT_TRUE(server.add(std::make_shared<Echo>()).ok());
+  const Result<std::string> url = server.listen("tcp://127.0.0.1:0");
+  ASSERT_TRUE(url);
+  const Result<Peer> refused = connect(*url);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kUnavailable);
+  EXPECT_EQ(server.stats().connections_refused, 1U);
+}
+
+TEST(ServerLimits, RefuseAServiceTwiceAndAnUnknownScheme) {
+  Server server;
+  ASSERT_TRUE(server.add(std::make_shared<Echo>()).ok());
+  EXPECT_EQ(server.add(std::make_shared<Echo>()).code(), Code::kAlreadyExists);
+  const Result<std::string> listening = server.listen("http://127.0.0.1:0");
+  ASSERT_FALSE(listening);
+  EXPECT_EQ(
+      listening.error().message(),
+      "'http://127.0.0.1:0': 'http' is no scheme of Leat's; there are tcp://, ipc://, inproc://, zmq+tcp://, "
+      "zmq+ipc://");
+}
+
+TEST(Servers, AreClosedByAHandlerOfTheirOwn) {
+  class Closing final : public Service {
+   public:
+    explicit Closing(Server& server) : server_(server) {}
+    [[nodiscard]] const ServiceInfo& service_info() const noexcept override {
+      static constexpr std::array<MethodInfo, 1> kMethods = {{{.name = "Close"}}};
+      static const ServiceInfo kInfo{"closing", kMethods, {}};
+      return kInfo;
+    }
+    Status handle_call(std::size_t /*method*/, ServerCall& /*call*/) override {
+      server_.close();
+      return {};
+    }
+
+   private:
+    Server& server_;
+  };
+  Server server;
+  ASSERT_TRUE(server.add(std::make_shared<Closing>(server)).ok());
+  const Result<std::string> url = server.listen("tcp://127.0.0.1:0");
+  ASSERT_TRUE(url);
+  const Result<Peer> peer = connect(*url);
+  ASSERT_TRUE(peer);
+  EXPECT_EQ(peer->caller()->call({"closing", "Close"}, {}, {}).error().code(), Code::kUnavailable);
+  server.wait();
+}
+
+TEST(Servers, AnswerOthersWhileAQuickMethodOverruns) {
+  // Quick so often that it runs on the server's own thread, then stuck there: the keeper must take the links
+  // over.
+  class Sticky final : public Service {
+   public:
+    [[nodiscard]] const ServiceInfo& service_info() const noexcept override {
+      static constexpr std::array<MethodInfo, 1> kMethods = {{{.name = "Do"}}};
+      static const ServiceInfo kInfo{"sticky", kMethods, {}};
+      return kInfo;
+    }
+    Status handle_call(std::size_t /*method*/, ServerCall& call) override {
+      const std::string what((*call.read())->head.text());
+      if (what == "stick") {
+        stuck = true;
+        stuck.notify_all();
+        stuck.wait(true);
+      }
+      return call.write({Codec::kRaw, Buffer::copy(what), {}});
+    }
+    std::atomic<bool> stuck{false};
+  };
+  const auto sticky = std::make_shared<Sticky>();
+  Server server;
+  ASSERT_TRUE(server.add(sticky).ok());
+  const Result<std::string> url = server.listen("tcp://127.0.0.1:0");
+  ASSERT_TRUE(url);
+  const Result<Peer> one = connect(*url);
+  const Result<Peer> other = connect(*url);
+  ASSERT_TRUE(one && other);
+  const MethodRef go{"sticky", "Do"};
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(one->caller()->call(go, text("go"), {}));
+  std::thread stuck([&] { EXPECT_TRUE(one->caller()->call(go, text("stick"), {})); });
+  sticky->stuck.wait(false);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(other->caller()->call(go, text("go"), {}));
+    ASSERT_TRUE(one->caller()->call(go, text("go"), {}));
+  }
+  sticky->stuck = false;
+  sticky->stuck.notify_all();
+  stuck.join();
+}
+
 INSTANTIATE_TEST_SUITE_P(Tcp, Endpoint, ::testing::Values("tcp://127.0.0.1:0"));
 INSTANTIATE_TEST_SUITE_P(Ipc, Endpoint, ::testing::Values("ipc:///tmp/leat_endpoint_test.sock"));
+INSTANTIATE_TEST_SUITE_P(Inproc, Endpoint, ::testing::Values("inproc://endpoint-test"));
+INSTANTIATE_TEST_SUITE_P(ZmqTcp, Endpoint, ::testing::Values("zmq+tcp://127.0.0.1:0"));
+INSTANTIATE_TEST_SUITE_P(ZmqIpc, Endpoint, ::testing::Values("zmq+ipc:///tmp/leat_endpoint_test.zmq"));
 
 }  // namespace
 }  // namespace leat

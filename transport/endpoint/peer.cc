@@ -35,7 +35,7 @@ Result<Peer> connect(std::string_view url, const ConnectOptions& options) {
   const auto endpoint = transport::find_endpoint(url);
   if (!endpoint) return failure(endpoint.error());
   const TimePoint deadline = transport::now() + options.timeout;
-  auto link = endpoint->transport->connect(endpoint->address, {options.timeout});
+  auto link = endpoint->transport->connect(endpoint->address, {options.timeout, options.interrupted});
   if (!link) return failure(link.error());
 
   transport::ConnectionOptions connection_options;

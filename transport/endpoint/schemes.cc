@@ -3,14 +3,10 @@
 #include <memory>
 #include <vector>
 
-#if __has_include("transport/inproc/inproc.h")
 #include "transport/inproc/inproc.h"
-#endif
 #include "transport/link/address.h"
 #include "transport/tcp/tcp.h"
-#if __has_include("transport/zmq/zmq.h")
 #include "transport/zmq/zmq.h"
-#endif
 
 namespace leat::transport {
 namespace {
@@ -24,13 +20,9 @@ const Table& table() {
     auto* made = new Table;
     made->push_back(make_tcp_transport());
     made->push_back(make_ipc_transport());
-#if __has_include("transport/inproc/inproc.h")
     made->push_back(make_inproc_transport());
-#endif
-#if __has_include("transport/zmq/zmq.h")
     made->push_back(make_zmq_tcp_transport());
     made->push_back(make_zmq_ipc_transport());
-#endif
     return made;
   }();
   return *all;

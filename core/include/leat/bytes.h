@@ -64,9 +64,8 @@ class Buffer {
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] Bytes bytes() const noexcept { return {data_, size_}; }
   [[nodiscard]] std::string_view text() const noexcept { return as_text(bytes()); }
-  operator Bytes() const noexcept {
-    return bytes();
-  }  // NOLINT(google-explicit-constructor): a view of itself
+  /// A buffer is a view of itself.
+  operator Bytes() const noexcept { return bytes(); }  // NOLINT(*-explicit-*)
 
   /// Writable view of a buffer made by allocate() that nobody else shares yet.
   [[nodiscard]] std::span<std::byte> writable() noexcept { return {const_cast<std::byte*>(data_), size_}; }
