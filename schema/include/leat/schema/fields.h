@@ -28,8 +28,8 @@ class Box {
   Box() noexcept = default;
   // Both convert, as std::optional does, so that designated initialisers read the same.
   Box(std::nullopt_t /*empty*/) noexcept {}  // NOLINT(google-explicit-constructor)
-  Box(T value)
-      : value_(new T(std::move(value))), copy_(&copy), drop_(&drop) {}  // NOLINT(google-explicit-constructor)
+  Box(T value)                               // NOLINT(google-explicit-constructor)
+      : value_(new T(std::move(value))), copy_(&copy), drop_(&drop) {}
   Box(const Box& other)
       : value_(other.value_ != nullptr ? other.copy_(*other.value_) : nullptr),
         copy_(other.copy_),
