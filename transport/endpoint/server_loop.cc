@@ -194,10 +194,10 @@ bool ServerLoop::keeper_tick(TimePoint at) {
     keeper_->reactor().remove(std::exchange(taken_over_, 0));
   }
   quiet_ticks_ = since == TimePoint::min() ? quiet_ticks_ + 1 : 0;
-  if (quiet_ticks_ < kQuietTicks || taken_over_ != 0) return false;
+  if (quiet_ticks_ < kQuietTicks || taken_over_ != 0) return true;
   quiet_ticks_ = 0;
   on_keeper_list_ = false;
-  return true;
+  return false;
 }
 
 std::vector<std::shared_ptr<Connection>> ServerLoop::all_connections() const {
