@@ -34,6 +34,9 @@ class SignalsBlocked {
 // most.
 constexpr std::int64_t kMaxMessage = 4 << 20;
 
+// A day: as good as never, see below.
+constexpr int kReconnectMs = 24 * 60 * 60 * 1000;
+
 // As TCP_USER_TIMEOUT in transport/tcp.
 constexpr int kUserTimeoutMs = 20'000;
 
@@ -65,8 +68,10 @@ std::shared_ptr<zmq::context_t> ContextSource::get() {
 zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type) {
   const SignalsBlocked blocked;
   zmq::socket_t socket(context, type);
-  // A link dies once: by default, what was sent to a dead server reaches the restarted one.
-  socket.set(zmq::sockopt::reconnect_ivl, -1);
+  // A link dies once: by default, what was sent to a dead server reaches the restarted one. Not -1 (never):
+  // then ZeroMQ throws away what the lost connection had received and we have not read yet. Links are closed
+  // long before this.
+  socket.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
   // At the default mark a ROUTER drops what it can't queue. Credit bounds memory instead.
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::rcvhwm, 0);

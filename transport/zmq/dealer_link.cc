@@ -38,6 +38,7 @@ Result<std::unique_ptr<Link>> DealerLink::connect(const std::shared_ptr<zmq::con
   if (Status shaken = link->wait_for_handshake(address, deadline, limits); !shaken.ok()) {
     return failure(std::move(shaken));
   }
+  link->established_ = true;
   // The ROUTER learns of us by our first message; an empty one is no bytes to anybody.
   zmq::message_t greeting;
   if (!try_send(link->socket_, greeting)) return failure(connect_failure(url, ECONNRESET));
@@ -183,14 +184,19 @@ Result<std::size_t> DealerLink::receive(Receiver& receiver, std::size_t limit) {
 void DealerLink::shut() noexcept {
   if (closed_) return;
   closed_ = true;
+  const bool connected = monitor_ && established_ && failure_.ok();
+  if (connected) {
+    while (const auto event = monitor_->next()) lost_ |= event->kind == ZMQ_EVENT_DISCONNECTED;
+  }
   set_.reset();
   monitor_.reset();
-  if (!socket_) return;
-  if (!lost_ && failure_.ok()) {
-    zmq::message_t empty;
-    zmq::message_t padding = Flight::padding({});
-    if (try_send(socket_, empty, true)) static_cast<void>(try_send(socket_, padding));
+  if (!connected || lost_) {
+    socket_.close();
+    return;
   }
+  zmq::message_t empty;
+  zmq::message_t padding = Flight::padding({});
+  if (try_send(socket_, empty, true)) static_cast<void>(try_send(socket_, padding));
   close_gently(socket_);
 }
 

@@ -56,6 +56,7 @@ class DealerLink final : public Link {
   std::shared_ptr<Bell> bell_;
   std::shared_ptr<Flight> flight_;
   Descriptor set_;
+  bool established_ = false;
   bool lost_ = false;  // the monitor said so; what was received before is still delivered
   bool closed_ = false;
   Status failure_;

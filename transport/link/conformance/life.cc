@@ -34,7 +34,7 @@ TEST_P(LinkConformance, ClosingDeliversWhatWasAcceptedThenTheLoss) {
     SCOPED_TRACE(largest);
     pair();
     right_->pause(true);
-    left_->queue(16 << 20, largest);
+    left_->queue(largest < 100 ? 1 << 20 : 16 << 20, largest);
     for (int turn = 0; turn < 5; ++turn) loop_.turn();
     const std::uint64_t accepted = left_->sent();
     EXPECT_GT(accepted, 0U);
