@@ -25,7 +25,7 @@ class Readiness final : public CallState {
 Connection::Connection(std::unique_ptr<Link> link, ConnectionOptions options)
     : options_(std::move(options)),
       link_(std::move(link)),
-      asks_(link_->scheme().starts_with("zmq")),
+      asks_(link_->scheme() != "tcp" && link_->scheme() != "ipc"),
       calls_(options_.session, now()),
       now_(now()),
       readiness_(std::make_shared<Readiness>()),
@@ -99,8 +99,9 @@ void Connection::send_queued(TimePoint at) {
     batch_.taken(*taken);
     if (!batch_.empty()) break;
   }
-  // Others get their turn now; the descriptor is writable, so ours comes back at once.
-  send_again_ = sent >= kWriteLimit;
+  // Others get their turn now; ours comes back at once, since the descriptor is writable or we say so when
+  // asked.
+  send_again_ = sent >= kWriteLimit && (!batch_.empty() || session.has_output());
   bytes_sent_.fetch_add(sent, std::memory_order_relaxed);
   if (session.has_event()) handle_events(at);
   if (session.closed() && (batch_.empty() || over_) && !link_closed_) {
@@ -129,6 +130,9 @@ void Connection::flush(Lock& lock) {
   run_tasks(lock);
 }
 
+/// True if there is something to do that no descriptor reports.
+bool Connection::has_unreported() { return asks_ && !link_closed_ && (send_again_ || link_->pending()); }
+
 /// Tells whoever polls for us what to wait for now.
 void Connection::publish_interest() {
   const bool more = !batch_.empty() || calls_.session().has_output();
@@ -137,21 +141,19 @@ void Connection::publish_interest() {
   const TimePoint::rep timeout_count = timeout.time_since_epoch().count();
   const bool write_changed = wants_write_.exchange(write) != write;
   const bool timeout_changed = timeout_.exchange(timeout_count) != timeout_count;
-  if (parked_) {
-    if ((write && !parked_for_write_) || timeout < parked_until_ || over_ || (asks_ && link_->pending())) {
-      wakeup_.ring();
-    }
+  if (parked_ && ((write && !parked_for_write_) || timeout < parked_until_ || over_ || has_unreported())) {
+    wakeup_.ring();
   }
+  Reactor* watching = adopted_ ? &keeper_->reactor() : reactor_;
   const Reactor::SourceId id = source_id_.load();
-  if (reactor_ != nullptr && id != 0) {
-    if (write_changed || timeout_changed) reactor_->update(id);
-    if (asks_ && !link_closed_ && link_->pending()) reactor_->wake();
-  }
+  if (watching == nullptr || id == 0) return;
+  if (write_changed || timeout_changed) watching->update(id);
+  if (has_unreported()) watching->wake();
 }
 
 bool Connection::pending() noexcept {
   const Lock lock(mutex_);
-  return !link_closed_ && link_->pending();
+  return has_unreported();
 }
 
 TimePoint Connection::next_timeout() noexcept {

@@ -140,6 +140,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   void handle(session::Event& event, TimePoint at);
   void lost(Status status);
   void close_link();
+  [[nodiscard]] bool has_unreported();
   void publish_interest();
   void run_tasks(Lock& lock);
 

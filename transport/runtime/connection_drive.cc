@@ -26,7 +26,7 @@ Status Connection::drive(Lock& lock, const std::function<bool()>& satisfied) {
   }
   Status status;
   while (!satisfied() && !over_) {
-    if (!asks_ || !link_->pending()) {
+    if (!has_unreported()) {
       // Wait. Others may send meanwhile; what they need of us they ring for.
       TimePoint until = calls_.next_timeout();
       TimePoint at = now_;

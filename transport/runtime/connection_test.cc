@@ -174,7 +174,8 @@ TEST_F(Connected, AQuickMethodRunsInlineOnceItsMeanIsKnown) {
 }
 
 TEST_F(Connected, AnAnswerThatTheKeeperReadsReachesTheCallerThatPolls) {
-  // The keeper may be on its way into service() when a caller takes the link back; what it then reads is the caller's.
+  // The keeper may be on its way into service() when a caller takes the link back; what it then reads is the
+  // caller's.
   for (int i = 0; i < 300; ++i) {
     EXPECT_TRUE(call("Quick").ok());
     std::thread keeper([this] { client->service(now()); });
