@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from peers import PROGRAMS, Child
+from peers import PROGRAMS, Child  # type: ignore[import-not-found]
 
 Start = Callable[..., Child]
 

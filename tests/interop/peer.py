@@ -17,7 +17,7 @@ from typing import Any
 import leat
 import numpy as np
 
-interop = leat.load_schema(Path(__file__).with_name("interop.fbs"))
+interop: Any = leat.load_schema(Path(__file__).with_name("interop.fbs"))
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 CHUNK = 1 << 17  # words made at a time
@@ -37,10 +37,10 @@ def make_array(rows: int, columns: int, seed: int) -> tuple[Any, int]:
     for at in range(0, len(words), CHUNK):
         part = words[at : at + CHUNK]
         np.multiply(np.arange(seed + at, seed + at + len(part), dtype=np.uint64), FACTOR, out=part)
-    return array, zlib.crc32(array)
+    return array, zlib.crc32(array.data)
 
 
-class Serving(interop.InteropService):
+class Serving(interop.InteropService):  # type: ignore[misc]
     def __init__(self) -> None:
         self._array: Any = None
         self._crc = 0

@@ -35,7 +35,11 @@ class Child:
             stderr=self._errors,
             text=True,
         )
-        self.first = self.read()
+        try:
+            self.first = self.read()
+        except AssertionError:
+            self.end()
+            raise
 
     def read(self) -> Any:
         assert self.process.stdout is not None

@@ -62,6 +62,7 @@ class ServerLoop::Accepting final : public Source, private ListenerEvents {
  private:
   void accepted(std::unique_ptr<Link> link) override { loop_.accept(std::move(link)); }
   void ready(Link& link) override { loop_.ready(link); }
+  void refused(std::string_view remote) override { loop_.refused(remote); }
 
   std::mutex mutex_;
   std::unique_ptr<Listener> listener_;
@@ -148,6 +149,22 @@ void ServerLoop::ready(Link& link) {
   connection->service(now());
 }
 
+void ServerLoop::refused(std::string_view remote) {
+  bool log_it = false;
+  {
+    const std::lock_guard lock(mutex_);
+    ++stats_.connections_accepted;
+    ++stats_.connections_refused;
+    log_it = !std::exchange(garbage_logged_, true);
+  }
+  if (log_it) log_refused(remote, "what came is not ZeroMQ's protocol");
+}
+
+void ServerLoop::log_refused(std::string_view remote, std::string_view why) {
+  log(LogLevel::kWarning, "refused a connection from " + std::string(remote) + ": " + std::string(why) +
+                              " (further ones are counted in stats().connections_refused only)");
+}
+
 void ServerLoop::on_connection(Connection& connection, bool open, const Status& status) {
   bool log_garbage = false;
   {
@@ -168,10 +185,7 @@ void ServerLoop::on_connection(Connection& connection, bool open, const Status& 
     }
     connections_.erase(at);
   }
-  if (log_garbage) {
-    log(LogLevel::kWarning, "refused a connection from " + connection.remote() + ": " + status.message() +
-                                " (further ones are counted in stats().connections_refused only)");
-  }
+  if (log_garbage) log_refused(connection.remote(), status.message());
   connection.close(Code::kUnavailable, "closed");
 }
 

@@ -39,6 +39,8 @@ class ServerLoop final : public Dispatcher,
   void accept(std::unique_ptr<Link> link);
   /// A link without a descriptor of its own has something to do.
   void ready(Link& link);
+  /// Somebody was sent away before there was a link.
+  void refused(std::string_view remote);
 
   // Dispatcher, Keeper::Ticked.
   void on_connection(Connection& connection, bool open, const Status& status) override;
@@ -49,6 +51,7 @@ class ServerLoop final : public Dispatcher,
  private:
   class Accepting;
   void start_locked();
+  void log_refused(std::string_view remote, std::string_view why);
   void run();
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> all_connections() const;
 

@@ -110,6 +110,9 @@ class ListenerEvents {
   /// destroyed by other threads than the listener's, this one may be gone by now: then its address is a key
   /// to look up, no more.
   virtual void ready(Link& link) = 0;
+  /// Somebody came and went, or was sent away, below the level where links are made: what knocked did not
+  /// speak the transport's own protocol.
+  virtual void refused(std::string_view /*remote*/) {}
 };
 
 class Listener {

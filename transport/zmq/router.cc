@@ -43,6 +43,7 @@ struct Router::Connection {
   Descriptor duplicate;
   bool may_have_spoken = false;  // a handshake was completed while it was open, perhaps its own
   bool ended = false;
+  bool met = false;  // it had a peer once
   std::weak_ptr<Peer> peer;
 
   void shut(int how) const noexcept {
@@ -79,6 +80,7 @@ Status Router::open(ListenSocket socket) {
 void Router::service(ListenerEvents& events) {
   std::vector<std::unique_ptr<Link>> accepted;
   std::vector<Link*> ready;
+  std::vector<std::string> refused;
   {
     const std::lock_guard lock(mutex_);
     if (!socket_) return;
@@ -91,9 +93,11 @@ void Router::service(ListenerEvents& events) {
     }
     find_ready();
     ready.swap(ready_);
+    refused.swap(refused_);
   }
   for (std::unique_ptr<Link>& link : accepted) events.accepted(std::move(link));
   for (Link* link : ready) events.ready(*link);
+  for (const std::string& remote : refused) events.refused(remote);
 }
 
 void Router::look_at_bell_and_timer() {
@@ -133,7 +137,9 @@ void Router::read_events() {
       const auto open = std::find_if(first, last, [](const auto& entry) { return !entry.second->ended; });
       if (open == last) continue;
       open->second->ended = true;
-      if (!open->second->may_have_spoken) connections_.erase(open);
+      if (open->second->may_have_spoken) continue;
+      refused_.push_back(remote_of(*open->second));
+      connections_.erase(open);
     }
   }
 }
@@ -182,6 +188,17 @@ std::shared_ptr<Router::Connection> Router::connection_of_new_peer(int fd) {
   return chosen;
 }
 
+std::string Router::remote_of(const Connection& connection) const {
+  sockaddr_storage name{};
+  socklen_t size = sizeof name;
+  if (connection.duplicate &&
+      getpeername(connection.duplicate.get(), reinterpret_cast<sockaddr*>(&name), &size) == 0 &&
+      name.ss_family != AF_UNIX) {
+    return make_url(scheme_, SocketAddress(reinterpret_cast<const sockaddr*>(&name), size).text());
+  }
+  return url_;
+}
+
 std::unique_ptr<Link> Router::meet(const std::string& id, int fd) {
   const std::shared_ptr<Connection> connection = connection_of_new_peer(fd);
   if (!connection) return nullptr;
@@ -189,16 +206,9 @@ std::unique_ptr<Link> Router::meet(const std::string& id, int fd) {
   peer->id = id;
   peer->connection = connection;
   peer->flight = std::make_shared<Flight>(bell_);
-  std::string remote = url_;
-  sockaddr_storage name{};
-  socklen_t size = sizeof name;
-  if (connection->duplicate &&
-      getpeername(connection->duplicate.get(), reinterpret_cast<sockaddr*>(&name), &size) == 0 &&
-      name.ss_family != AF_UNIX) {
-    remote = make_url(scheme_, SocketAddress(reinterpret_cast<const sockaddr*>(&name), size).text());
-  }
   connection->peer = peer;
-  auto link = std::make_unique<RouterLink>(shared_from_this(), peer, std::move(remote));
+  connection->met = true;
+  auto link = std::make_unique<RouterLink>(shared_from_this(), peer, remote_of(*connection));
   peer->link = link.get();
   peers_.emplace(id, std::move(peer));
   return link;
@@ -217,6 +227,7 @@ void Router::end_connections() {
       if (peer->link != nullptr) ready_.push_back(peer->link);
       peers_.erase(peer->id);
     }
+    if (!at->second->met) refused_.push_back(remote_of(*at->second));
     at = connections_.erase(at);
   }
 }

@@ -69,6 +69,7 @@ class Router : public std::enable_shared_from_this<Router> {
   /// True if nothing is left to read.
   bool read_messages(std::vector<std::unique_ptr<Link>>& accepted);
   std::shared_ptr<Connection> connection_of_new_peer(int fd);
+  [[nodiscard]] std::string remote_of(const Connection& connection) const;
   std::unique_ptr<Link> meet(const std::string& id, int fd);
   void end_connections();
   void find_ready();
@@ -90,6 +91,7 @@ class Router : public std::enable_shared_from_this<Router> {
   std::deque<std::pair<TimePoint, std::weak_ptr<Connection>>> closing_;
   std::vector<std::shared_ptr<Peer>> again_;  // have more to receive than their owner took
   std::vector<Link*> ready_;
+  std::vector<std::string> refused_;  // remotes of connections that ended without a message
 };
 
 }  // namespace leat::transport
