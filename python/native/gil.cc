@@ -55,13 +55,7 @@ void put_block_aside(Buffer::Block* block) noexcept {
   if (head == nullptr && !forbidden.load()) Py_AddPendingCall(&drop_later, nullptr);
 }
 
-pthread_t main_thread() {
-  static const pthread_t kThread = [] {
-    const py::object main = py::module_::import("threading").attr("main_thread")();
-    return static_cast<pthread_t>(main.attr("ident").cast<unsigned long>());
-  }();
-  return kThread;
-}
+pthread_t main_thread{};
 
 }  // namespace
 
@@ -108,17 +102,14 @@ void drop_put_aside() noexcept {
   PyErr_Restore(type, value, trace);
 }
 
+void learn_main_thread() {
+  const py::object main = py::module_::import("threading").attr("main_thread")();
+  main_thread = static_cast<pthread_t>(main.attr("ident").cast<unsigned long>());
+}
+
 bool interrupted() {
   if (forbidden.load()) return false;
-  static std::atomic<bool> known{false};
-  static pthread_t main{};
-  if (!known.load(std::memory_order_acquire)) {
-    const PyGILState_STATE state = PyGILState_Ensure();
-    main = main_thread();
-    known.store(true, std::memory_order_release);
-    PyGILState_Release(state);
-  }
-  if (pthread_equal(pthread_self(), main) == 0) return false;
+  if (pthread_equal(pthread_self(), main_thread) == 0) return false;
   const PyGILState_STATE state = PyGILState_Ensure();
   const bool raised = PyErr_CheckSignals() != 0;
   PyGILState_Release(state);

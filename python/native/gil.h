@@ -63,6 +63,8 @@ class SharedObject {
 /// Drops the references put aside. The GIL is held.
 void drop_put_aside() noexcept;
 
+/// To be called once, while the module is loaded.
+void learn_main_thread();
 /// True if the user has pressed Ctrl-C (the Python error is then set), or another signal handler raised. Only
 /// ever true on Python's main thread, which must not hold the GIL.
 [[nodiscard]] bool interrupted();

@@ -4,6 +4,7 @@
 
 PYBIND11_MODULE(_native, module) {
   module.doc() = "The C++ library under leat.";
+  leat::python::learn_main_thread();
   leat::python::bind_values(module);
   leat::python::bind_call(module);
   leat::python::bind_peer(module);

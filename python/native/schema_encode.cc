@@ -117,7 +117,8 @@ class MessageSource {
   Result<std::optional<Bytes>> packed(const Value& vector, BaseType element) {
     PyObject* object = vector.ptr();
     if (!is_array(object) && PyObject_CheckBuffer(object) == 0) return std::nullopt;
-    Result<Tensor> tensor = is_array(object) ? to_tensor(object, Sharing::kAlways, false) : from_any(object);
+    Result<Tensor> tensor =
+        is_array(object) ? to_tensor(object, Sharing::kAlways, false) : from_any(view(object).ptr());
     if (!tensor) return failure(tensor.error());
     if (tensor->rank() != 1) return failure(wrong("one dimension", vector));
     if (tensor->dtype() != dtype_of(element)) return std::nullopt;
@@ -133,6 +134,12 @@ class MessageSource {
   }
 
  private:
+  /// As numpy should see a buffer: bytes as numbers, not as text.
+  static py::object view(PyObject* object) {
+    py::object made = steal(PyMemoryView_FromObject(object));
+    if (!made) throw py::error_already_set();
+    return made;
+  }
   Status wrong(const std::string& expected, const Value& value) {
     error_type_ = PyExc_TypeError;
     return {Code::kInvalidArgument, "expected " + expected + ", got " + describe_type(value.ptr())};

@@ -194,9 +194,7 @@ def public_methods(target: object) -> list[str]:
         if name.startswith("_"):
             continue
         found = inspect.getattr_static(type(target), name, None)
-        if isinstance(found, (staticmethod, classmethod)) or (
-            callable(found) and not isinstance(found, type)
-        ):
+        if isinstance(found, (staticmethod, classmethod)) or (callable(found) and not isinstance(found, type)):
             names.append(name)
     return names
 

@@ -112,9 +112,7 @@ def _services(served: Iterable[object]) -> list[object]:
         return list(served)
     except TypeError:
         what = type(served).__name__
-        raise TypeError(
-            f"serve() takes a dict of objects by name or a list of services, got {what}"
-        ) from None
+        raise TypeError(f"serve() takes a dict of objects by name or a list of services, got {what}") from None
 
 
 def serve(served: Served, url: str, *urls: str, insecure: bool = False, threads: int = 0) -> Server:

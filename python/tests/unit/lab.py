@@ -138,7 +138,7 @@ def main():
     if "--log" in sys.argv:
         logging.basicConfig(stream=sys.stderr)
     urls = [each for each in sys.argv[1:] if "://" in each]
-    with leat.serve({"scope": Scope(), "other": Scope()}, *urls) as server:
+    with leat.serve({"scope": Scope(), "other": Scope()}, *urls, threads=64) as server:
         for url in server.urls:
             print(url, flush=True)
         server.wait()

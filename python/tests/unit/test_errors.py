@@ -151,9 +151,7 @@ def test_wrong_arguments_are_a_type_error(scope, call):
 
 
 def test_a_result_that_cannot_be_sent_is_the_servers_mistake(scope):
-    with pytest.raises(
-        TypeError, match=r"scope.a_set: result\['frames'\]\[1\]: a set can't be sent"
-    ) as caught:
+    with pytest.raises(TypeError, match=r"scope.a_set: result\['frames'\]\[1\]: a set can't be sent") as caught:
         scope.a_set()
     assert caught.value.code == "internal"
     with pytest.raises(TypeError, match=r"Stage can't be sent"):
@@ -196,9 +194,7 @@ def test_a_port_that_does_not_speak_leat_is_told_from_one_that_does():
             leat.connect(url, timeout=0.5)
 
 
-@pytest.mark.parametrize(
-    "url", ["", "127.0.0.1:5700", "http://127.0.0.1:80", "tcp://", "tcp://127.0.0.1:port"]
-)
+@pytest.mark.parametrize("url", ["", "127.0.0.1:5700", "http://127.0.0.1:80", "tcp://", "tcp://127.0.0.1:port"])
 def test_a_url_that_cannot_be_read_is_a_value_error(url):
     with pytest.raises(ValueError) as caught:
         leat.connect(url)

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from leat import _native
 
-VECTORS = json.loads(
-    (Path(__file__).parents[3] / "tests" / "vectors" / "values.json").read_text(encoding="utf-8")
-)
+VECTORS = json.loads((Path(__file__).parents[3] / "tests" / "vectors" / "values.json").read_text(encoding="utf-8"))
 
 
 def value_of(node):
