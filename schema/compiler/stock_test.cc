@@ -1,10 +1,15 @@
 // Programs that stock flatc wrote read our messages, and we read theirs.
 #include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <vector>
 
 #include <flatbuffers/flatbuffers.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <leat/schema/load.h>
 
 #include "imaging.leat.h"
 #include "stock_generated.h"
@@ -110,6 +115,18 @@ TEST(Stock, TensorThatLiesAboutItselfIsRefused) {
   ASSERT_FALSE(message);
   EXPECT_EQ(message.error().message(),
             "imaging.Frame.pixels: shape: a dimension is negative, or the product of all overflows");
+}
+
+TEST(Stock, DescriptorsMeanTheSame) {
+  std::ifstream file(LEAT_STOCK_DESCRIPTOR, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  const auto schema = load(as_bytes(bytes));
+  ASSERT_TRUE(schema) << schema.error().to_string();
+  const Service* service = (*schema)->find_service("imaging.Microscope");
+  ASSERT_NE(service, nullptr);
+  EXPECT_EQ(fingerprint(**schema, *service), imaging::Microscope::service_info().fingerprint);
+  EXPECT_EQ(service->find("Track")->kind, CallKind::kBidi);
+  EXPECT_EQ((*schema)->find_table("imaging.SnapRequest")->fields[0].name, "exposure");
 }
 
 }  // namespace

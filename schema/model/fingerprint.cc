@@ -96,8 +96,9 @@ std::string canonical(const Schema& schema, const Service& service) {
   }
   for (const std::int32_t index : enums) {
     const Enum& definition = schema.enums[static_cast<std::size_t>(index)];
-    std::string block = "enum " + definition.name + " " + std::string(type_name(definition.underlying)) +
-                        (definition.bit_flags ? " flags\n" : "\n");
+    // Whether it is of bit flags shows in the values; stock descriptors do not say it.
+    std::string block =
+        "enum " + definition.name + " " + std::string(type_name(definition.underlying)) + "\n";
     for (const EnumValue& value : definition.values) {
       block += "  value " + value.name + " = " + std::to_string(value.value) + "\n";
     }
