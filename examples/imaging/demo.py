@@ -103,16 +103,19 @@ def run_all(
     def run_one(run: Run, url: str) -> None:
         task = progress.add_task(run.title, total=frames * frame_bytes)
         png = output / f"{len(results)}.png"
-        result = example.take(
-            run.client,
-            url,
-            picture,
-            frames=frames,
-            calls=CALLS,
-            png=png,
-            as_object=run.as_object,
-            on_bytes=lambda done: progress.update(task, completed=done),
-        )
+        try:
+            result = example.take(
+                run.client,
+                url,
+                picture,
+                frames=frames,
+                calls=CALLS,
+                png=png,
+                as_object=run.as_object,
+                on_bytes=lambda done: progress.update(task, completed=done),
+            )
+        except ProgramError as error:
+            raise ProgramError(f"{run.title}: {error}") from error
         check(run, result, picture, png, frames)
         results.append((run, result))
 

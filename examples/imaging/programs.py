@@ -36,7 +36,7 @@ class Program:
     """A running program, killed with all it has started when the context ends or its time is up."""
 
     def __init__(self, command: list[str], *, path: Path, seconds: float) -> None:
-        self._name = " ".join([Path(command[0]).name, *(Path(word).name for word in command[1:2])])
+        self._name = Path(next(word for word in command if word != sys.executable)).name
         self._seconds = seconds
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed in __exit__
         self._late = False
