@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "transport/link/address.h"
 
@@ -34,15 +32,14 @@ std::expected<Signal, int> Signal::make() {
 void Signal::raise() noexcept {
   if (raised_) return;
   raised_ = true;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(event_.get(), &one, sizeof one);
+  eventfd_write(event_.get(), 1);
 }
 
 void Signal::lower() noexcept {
   if (!raised_) return;
   raised_ = false;
-  std::uint64_t count = 0;
-  [[maybe_unused]] const ssize_t got = read(event_.get(), &count, sizeof count);
+  eventfd_t count = 0;
+  eventfd_read(event_.get(), &count);
 }
 
 std::expected<std::shared_ptr<Conduit>, int> Conduit::make() {

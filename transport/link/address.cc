@@ -151,10 +151,9 @@ Result<std::vector<SocketAddress>> resolve(std::string_view scheme, std::string_
                                            "); check its spelling and the name server");
   }
   for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
-    found.emplace_back(entry->ai_addr, entry->ai_addrlen);
-  }
-  if (use == Use::kListen) {
-    std::ranges::stable_partition(found, [](const SocketAddress& one) { return one.family() == AF_INET; });
+    const SocketAddress one(entry->ai_addr, entry->ai_addrlen);
+    const bool first = use == Use::kListen && one.family() == AF_INET;
+    found.insert(first ? found.begin() : found.end(), one);
   }
   return found;
 }

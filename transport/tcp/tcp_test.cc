@@ -182,7 +182,7 @@ class FullBacklog : public testing::Test {
     address_ = SocketAddress(reinterpret_cast<const sockaddr*>(&any), size);
     for (int i = 0; i < 4; ++i) {
       fillers_.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-      connect(fillers_.back().get(), address_.data(), address_.size());
+      static_cast<void>(connect(fillers_.back().get(), address_.data(), address_.size()));
     }
   }
 

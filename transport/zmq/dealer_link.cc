@@ -163,7 +163,7 @@ std::size_t DealerLink::drain(Receiver& receiver, std::size_t limit) {
   zmq::message_t message;
   while (total < limit) {
     if (!try_receive(socket_, message)) return total;
-    if (skip_parts(socket_, message) || message.size() == 0) continue;
+    if (skip_parts(socket_, message) || message.empty()) continue;
     total += message.size();
     receiver.deliver(Lane::kMain, {message.data<std::byte>(), message.size()});
   }

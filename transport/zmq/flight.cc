@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
 #include <new>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 namespace leat::transport {
 namespace {
@@ -39,14 +37,11 @@ std::expected<std::shared_ptr<Bell>, int> Bell::make() {
   return bell;
 }
 
-void Bell::ring() const noexcept {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(event_.get(), &one, sizeof one);
-}
+void Bell::ring() const noexcept { eventfd_write(event_.get(), 1); }
 
 void Bell::clear() const noexcept {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const ssize_t got = read(event_.get(), &count, sizeof count);
+  eventfd_t count = 0;
+  eventfd_read(event_.get(), &count);
 }
 
 /// One message's memory: a reference to the sender's, or a copy right behind this struct.

@@ -107,18 +107,20 @@ void Router::look_at_bell_and_timer() {
     const std::uint32_t what = ready.at(static_cast<std::size_t>(i)).data.u32;
     if (what == kBell) bell_->clear();
     if (what != kTimer) continue;
-    std::uint64_t ticks = 0;
-    [[maybe_unused]] const ssize_t got = read(timer_.get(), &ticks, sizeof ticks);
     const TimePoint now = std::chrono::steady_clock::now();
     while (!closing_.empty() && closing_.front().first <= now) {
       if (const auto connection = closing_.front().second.lock()) connection->shut(SHUT_RDWR);
       closing_.pop_front();
     }
-    if (closing_.empty()) {
-      const itimerspec never{};
-      timerfd_settime(timer_.get(), 0, &never, nullptr);
-    }
+    set_timer();
   }
+}
+
+/// Setting it also takes back an expiry that was not read.
+void Router::set_timer() noexcept {
+  itimerspec when{};
+  if (!closing_.empty()) when.it_value.tv_sec = kLeaveLimit.count();
+  timerfd_settime(timer_.get(), 0, &when, nullptr);
 }
 
 void Router::read_events() {
@@ -161,7 +163,7 @@ bool Router::read_messages(std::vector<std::unique_ptr<Link>>& accepted) {
       found = peers_.find(name);
     }
     Peer& peer = *found->second;
-    if (padding || message.size() == 0 || peer.closed) continue;
+    if (padding || message.empty() || peer.closed) continue;
     bytes += message.size();
     peer.inbox.push_back(std::move(message));
     if (peer.inbox.size() == 1) ready_.push_back(peer.link);
@@ -312,12 +314,8 @@ void Router::close_locked(Peer& peer) noexcept {
   zmq::message_t empty;
   if (try_send(socket_, id, true) && try_send(socket_, empty, true))
     static_cast<void>(try_send(socket_, padding));
-  if (closing_.empty()) {
-    itimerspec when{};
-    when.it_value.tv_sec = when.it_interval.tv_sec = kLeaveLimit.count();
-    timerfd_settime(timer_.get(), 0, &when, nullptr);
-  }
   closing_.emplace_back(TimePoint(std::chrono::steady_clock::now()) + kLeaveLimit, connection);
+  if (closing_.size() == 1) set_timer();
   if (has_input(socket_)) bell_->ring();
 }
 

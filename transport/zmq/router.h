@@ -65,6 +65,7 @@ class Router : public std::enable_shared_from_this<Router> {
 
   // All with the lock held.
   void look_at_bell_and_timer();
+  void set_timer() noexcept;
   void read_events();
   /// True if nothing is left to read.
   bool read_messages(std::vector<std::unique_ptr<Link>>& accepted);

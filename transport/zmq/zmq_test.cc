@@ -141,8 +141,13 @@ TEST_F(ForeignServer, OneThatSaysNothingIsGivenUpAtTheTimeLimit) {
   EXPECT_THAT(link.error().message(), HasSubstr("did not answer as ZeroMQ"));
 }
 
-#if !defined(__SANITIZE_THREAD__) && !defined(LEAT_THREAD_SANITIZER)
+#if defined(__has_feature)
+#define LEAT_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define LEAT_HAS_FEATURE(feature) 0
+#endif
 // ThreadSanitizer allows no threads in the child of a process that has some.
+#if !defined(__SANITIZE_THREAD__) && !LEAT_HAS_FEATURE(thread_sanitizer)
 TEST_F(ZmqListening, AForkedChildHasAContextOfItsOwn) {
   ASSERT_TRUE(transport_->connect(address_, {}).has_value());
   const pid_t child = fork();

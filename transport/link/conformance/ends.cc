@@ -14,7 +14,7 @@ constexpr int kStepMs = 100;
 constexpr std::size_t kReceiveLimit = 256 * 1024;
 
 const std::array<std::byte, 2 * Pattern::kPeriod>& pattern() {
-  static const auto bytes = [] {
+  static const auto kBytes = [] {
     std::array<std::byte, 2 * Pattern::kPeriod> made{};
     std::uint32_t state = 12345;
     for (std::size_t i = 0; i < Pattern::kPeriod; ++i) {
@@ -23,7 +23,7 @@ const std::array<std::byte, 2 * Pattern::kPeriod>& pattern() {
     }
     return made;
   }();
-  return bytes;
+  return kBytes;
 }
 
 std::size_t between(std::mt19937& random, std::size_t low, std::size_t high) {
