@@ -72,7 +72,7 @@ Status ObjectService::handle_call(std::size_t /*method*/, ServerCall& call) {
     }
   });
   if (!status.ok()) return status;
-  if (items == nullptr) return call.write(std::move(reply));
+  if (items == nullptr) return call.write_last(std::move(reply));
   if (call.kind() != CallKind::kServerStream) {
     status = run_python(where, [items] { steal(items); });
     return {Code::kFailedPrecondition, where + " answers with a stream; call it as a server stream"};

@@ -73,7 +73,7 @@ class SchemaService final : public Service {
       const py::object result = invoke(handler, std::move(*request));
       reply = encode(handler, result.ptr(), Py_REFCNT(result.ptr()) == 1);
     });
-    return status.ok() ? call.write(std::move(reply)) : status;
+    return status.ok() ? call.write_last(std::move(reply)) : status;
   }
 
   Status handle_stream(const Handler& handler, ServerCall& call) const {

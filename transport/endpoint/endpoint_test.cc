@@ -130,6 +130,23 @@ TEST_P(Endpoint, StreamsItemsInOrderToTheEnd) {
   ASSERT_TRUE((*call)->finish().ok());
 }
 
+TEST_P(Endpoint, StreamsFromAHandlerThatRunsInlineUntilItsWindowIsFull) {
+  // Short streams make the method quick, so that the long one begins on the server's own thread and waits
+  // there.
+  for (int i = 0; i < 20; ++i) {
+    const auto call = caller().start(method("Count", CallKind::kServerStream), text("1"), {});
+    ASSERT_TRUE(call);
+    ASSERT_TRUE((*call)->read());
+    ASSERT_TRUE((*call)->finish().ok());
+  }
+  const auto call = caller().start(method("Count", CallKind::kServerStream), text("200000"), {});
+  ASSERT_TRUE(call);
+  int count = 0;
+  while ((*call)->read()) ++count;
+  EXPECT_EQ(count, 200000);
+  EXPECT_TRUE((*call)->finish().ok());
+}
+
 TEST_P(Endpoint, EndsAStreamThatNobodyReadsAnyMore) {
   {
     const auto call = caller().start(method("Count", CallKind::kServerStream), text("1000000000"), {});

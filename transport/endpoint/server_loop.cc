@@ -49,8 +49,20 @@ class ServerLoop::Accepting final : public Source, private ListenerEvents {
   [[nodiscard]] bool asks() const noexcept override { return listener_->url().starts_with("zmq"); }
   [[nodiscard]] TimePoint next_timeout() noexcept override { return kNever; }
   void service(TimePoint /*at*/) override {
-    const std::lock_guard lock(mutex_);  // the keeper may look at the same time
-    listener_->service(*this);
+    std::vector<std::unique_ptr<Link>> accepted;
+    std::vector<Link*> ready;
+    std::vector<std::string> refused;
+    {
+      const std::lock_guard lock(mutex_);  // the keeper may look at the same time
+      listener_->service(*this);
+      accepted.swap(accepted_);
+      ready.swap(ready_);
+      refused.swap(refused_);
+    }
+    // Handlers may run in here, and one that waits needs the keeper to get at the listener.
+    for (std::unique_ptr<Link>& link : accepted) loop_.accept(std::move(link));
+    for (const std::string& remote : refused) loop_.refused(remote);
+    for (const Link* link : ready) loop_.ready(*link);
   }
   void close() {
     const std::lock_guard lock(mutex_);
@@ -60,12 +72,15 @@ class ServerLoop::Accepting final : public Source, private ListenerEvents {
   Reactor::SourceId source_id = 0;
 
  private:
-  void accepted(std::unique_ptr<Link> link) override { loop_.accept(std::move(link)); }
-  void ready(Link& link) override { loop_.ready(link); }
-  void refused(std::string_view remote) override { loop_.refused(remote); }
+  void accepted(std::unique_ptr<Link> link) override { accepted_.push_back(std::move(link)); }
+  void ready(Link& link) override { ready_.push_back(&link); }
+  void refused(std::string_view remote) override { refused_.emplace_back(remote); }
 
   std::mutex mutex_;
   std::unique_ptr<Listener> listener_;
+  std::vector<std::unique_ptr<Link>> accepted_;
+  std::vector<Link*> ready_;
+  std::vector<std::string> refused_;
   ServerLoop& loop_;
 };
 
@@ -138,7 +153,7 @@ void ServerLoop::accept(std::unique_ptr<Link> link) {
   connection->watch(reactor_);
 }
 
-void ServerLoop::ready(Link& link) {
+void ServerLoop::ready(const Link& link) {
   std::shared_ptr<Connection> connection;
   {
     const std::lock_guard lock(mutex_);

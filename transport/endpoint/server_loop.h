@@ -37,8 +37,8 @@ class ServerLoop final : public Dispatcher,
 
   /// A listener has a new link.
   void accept(std::unique_ptr<Link> link);
-  /// A link without a descriptor of its own has something to do.
-  void ready(Link& link);
+  /// A link without a descriptor of its own has something to do; it may be gone by now.
+  void ready(const Link& link);
   /// Somebody was sent away before there was a link.
   void refused(std::string_view remote);
 

@@ -260,6 +260,11 @@ bool Connection::asked_to_stop(Lock& lock) {
 }
 
 Status Connection::wait_for(Lock& lock, CallState& state, const std::function<bool()>& satisfied) {
+  if (corked_by_ == std::this_thread::get_id()) {
+    // An inline handler waits after all: what it has said must leave, or the answer would never come.
+    send_queued(now());
+    publish_interest();
+  }
   Status status;
   while (!satisfied() && status.ok()) {
     if (reactor_ == nullptr && !owned_ && !over_) {

@@ -31,7 +31,7 @@ void ServerCallState::opened() {
 void ServerCallState::on_event(Event& event) {
   switch (event.kind) {
     case Event::Kind::kMessage:
-      requests_.push_back({std::move(event.payload), event.wire_bytes});
+      requests_.push({std::move(event.payload), event.wire_bytes});
       half_closed_ = half_closed_ || event.last;
       start();
       break;
@@ -49,7 +49,8 @@ void ServerCallState::on_event(Event& event) {
 
 void ServerCallState::start() {
   if (std::exchange(started_, true)) return;
-  const bool may_run_inline = kind_ == CallKind::kUnary;
+  // The other kinds wait for the caller's messages.
+  const bool may_run_inline = kind_ == CallKind::kUnary || kind_ == CallKind::kServerStream;
   auto self = std::static_pointer_cast<ServerCallState>(shared_from_this());
   dispatcher_.run(*connection_, job_, may_run_inline, [self] { self->handle(); });
 }
@@ -101,8 +102,7 @@ Result<std::optional<Payload>> ServerCallState::read() {
       connection_->wait(lock, *this, [this] { return !requests_.empty() || half_closed_ || cancelled(); });
   if (!waited.ok()) return failure(waited);
   if (!requests_.empty()) {
-    Request request = std::move(requests_.front());
-    requests_.pop_front();
+    Request request = requests_.pop();
     connection_->calls().session().consumed(id_, request.wire_bytes);
     if (connection_->calls().session().has_output()) connection_->flush(lock);
     return std::move(request.payload);
@@ -111,12 +111,14 @@ Result<std::optional<Payload>> ServerCallState::read() {
   return std::nullopt;
 }
 
+Status ServerCallState::write_last(Payload reply) {
+  if (reply_) return {Code::kInternal, service_ + "." + method_ + " has given its last answer already"};
+  reply_ = std::move(reply);
+  return {};
+}
+
 Status ServerCallState::write(Payload reply) {
-  if (kind_ == CallKind::kUnary) {
-    if (reply_) return {Code::kInternal, service_ + "." + method_ + " is unary and has answered already"};
-    reply_ = std::move(reply);
-    return {};
-  }
+  if (kind_ == CallKind::kUnary || reply_) return write_last(std::move(reply));
   Connection::Lock lock = connection_->lock();
   session::Session& session = connection_->calls().session();
   const Status waited = connection_->wait(lock, *this, [&] { return cancelled() || !session.full(id_); });

@@ -1,13 +1,13 @@
 // One call as the server's handler sees it.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include <leat/service.h>
 
+#include "core/base/queue.h"
 #include "transport/runtime/connection.h"
 #include "transport/runtime/dispatcher.h"
 
@@ -29,6 +29,7 @@ class ServerCallState final : public CallState, public ServerCall, private Conte
   [[nodiscard]] CallKind kind() const noexcept override { return kind_; }
   Result<std::optional<Payload>> read() override;
   Status write(Payload reply) override;
+  Status write_last(Payload reply) override;
   Status send_initial_metadata(Metadata metadata) override;
   void set_trailing_metadata(Metadata metadata) override { trailing_ = std::move(metadata); }
 
@@ -58,13 +59,13 @@ class ServerCallState final : public CallState, public ServerCall, private Conte
   Metadata metadata_;
   TimePoint deadline_ = kNever;
 
-  std::deque<Request> requests_;
+  Queue<Request> requests_;
   bool half_closed_ = false;
   bool started_ = false;
   std::atomic<bool> over_{false};  // nobody waits for the answer
   Status over_status_;
 
-  std::optional<Payload> reply_;  // of a unary call
+  std::optional<Payload> reply_;  // the last one; leaves with the status
   bool headers_sent_ = false;
   Metadata trailing_;
 };

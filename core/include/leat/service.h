@@ -61,6 +61,9 @@ class ServerCall {
   /// here); fails as read() does, at the latest one message after the call ended. A unary call takes exactly
   /// one.
   virtual Status write(Payload reply) = 0;
+  /// The last reply: it travels together with the call's ok, in one frame, when the handler returns. Does not
+  /// block.
+  virtual Status write_last(Payload reply) { return write(std::move(reply)); }
   /// Sends initial metadata now instead of with the first reply; once, before the first write.
   virtual Status send_initial_metadata(Metadata metadata) = 0;
   /// Metadata that will travel with the final status.
