@@ -61,13 +61,11 @@ void Session::on_timeout(TimePoint now) {
 
 std::optional<Event> Session::next_event() {
   if (events_.empty()) return std::nullopt;
-  std::optional<Event> event(std::move(events_.front()));
-  events_.pop_front();
-  return event;
+  return events_.pop();
 }
 
 Event& Session::emit(Event::Kind kind, const Stream* stream) {
-  Event& event = events_.emplace_back();
+  Event& event = events_.push();
   event.kind = kind;
   if (stream != nullptr) event.stream = stream->id;
   return event;

@@ -16,6 +16,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/base/queue.h"
 #include "core/session/batch.h"
 #include "core/session/event.h"
 #include "core/session/frame_reader.h"
@@ -130,7 +131,8 @@ class Session final : private FrameSink {
   wire::Terms remote_;
   FrameReader reader_;
   Scheduler scheduler_;
-  std::deque<Event> events_;
+  Queue<Event> events_;
+  std::vector<std::byte> scratch_;  // bodies are written here before they are copied to where they stay
 
   std::unordered_map<wire::StreamId, std::unique_ptr<Stream>> streams_;
   std::array<std::uint64_t, kChannelCount> next_sequence_{};  // per channel, of ours

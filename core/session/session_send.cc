@@ -42,9 +42,9 @@ Result<wire::StreamId> Session::open(const wire::Open& open, Channel channel) {
       *streams_.emplace(id, std::make_unique<Stream>(id, true, remote_.stream_window, options_.stream_window))
            .first->second;
   ++local_streams_;
-  std::vector<std::byte> body;
-  open.encode(body);
-  enqueue(stream, Kind::kOpen, body);
+  scratch_.clear();
+  open.encode(scratch_);
+  enqueue(stream, Kind::kOpen, scratch_);
   return id;
 }
 

@@ -15,6 +15,7 @@
 
 #include <leat/message.h>
 
+#include "core/base/queue.h"
 #include "core/session/assembly.h"
 #include "core/session/credit.h"
 #include "core/wire/frame.h"
@@ -31,26 +32,6 @@ struct Outgoing {
   bool started = false;    ///< the frame with the prologue is out
   bool end_stream = false;
   bool half_close_only = false;
-};
-
-/// First in, first out, in memory that is reused; a deque would allocate for every stream.
-class OutgoingQueue {
- public:
-  [[nodiscard]] bool empty() const noexcept { return first_ == items_.size(); }
-  [[nodiscard]] Outgoing& front() noexcept { return items_[first_]; }
-  void push(Outgoing item) { items_.push_back(std::move(item)); }
-  void pop() {
-    items_[first_] = {};
-    if (++first_ == items_.size()) clear();
-  }
-  void clear() noexcept {
-    items_.clear();
-    first_ = 0;
-  }
-
- private:
-  std::vector<Outgoing> items_;
-  std::size_t first_ = 0;
 };
 
 struct Stream {
@@ -72,7 +53,7 @@ struct Stream {
   bool want_writable = false;
   bool open_sent = false;
   SendCredit send;
-  OutgoingQueue queue;
+  Queue<Outgoing> queue;
   std::uint64_t queued_bytes = 0;
 
   // Receiving.

@@ -16,7 +16,7 @@ void ClientCallState::on_event(Event& event) {
       break;
     case Event::Kind::kMessage:
       has_headers = true;
-      replies.push_back({std::move(event.payload), event.wire_bytes});
+      replies.push({std::move(event.payload), event.wire_bytes});
       break;
     case Event::Kind::kEnded:
       ended = true;
@@ -98,8 +98,7 @@ class StreamedCall final : public ClientCall {
     Connection::Lock lock = connection_->lock();
     if (!wait(lock, [this] { return !state_->replies.empty() || state_->ended; })) return std::nullopt;
     if (state_->replies.empty()) return std::nullopt;
-    ClientCallState::Reply reply = std::move(state_->replies.front());
-    state_->replies.pop_front();
+    ClientCallState::Reply reply = state_->replies.pop();
     connection_->calls().session().consumed(state_->id, reply.wire_bytes);
     if (connection_->calls().session().has_output()) connection_->flush(lock);
     return std::move(reply.payload);
@@ -127,8 +126,7 @@ class StreamedCall final : public ClientCall {
     // What nobody will read any more must not hold the server back.
     const bool done = wait(lock, [this] {
       while (!state_->replies.empty()) {
-        connection_->calls().session().consumed(state_->id, state_->replies.front().wire_bytes);
-        state_->replies.pop_front();
+        connection_->calls().session().consumed(state_->id, state_->replies.pop().wire_bytes);
       }
       return state_->ended;
     });

@@ -1,12 +1,12 @@
 // Calls as a client makes them, over a connection.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 
 #include <leat/service.h>
 
+#include "core/base/queue.h"
 #include "transport/runtime/connection.h"
 
 namespace leat::transport {
@@ -21,7 +21,7 @@ class ClientCallState final : public CallState {
     std::uint64_t wire_bytes = 0;
   };
   wire::StreamId id;
-  std::deque<Reply> replies;
+  Queue<Reply> replies;
   bool has_headers = false;
   Metadata headers;
   bool ended = false;
