@@ -25,6 +25,7 @@ constexpr std::size_t kTurnBytes = 256 * 1024;
 // How many bytes the kernel may hold that it has not put on the wire yet. What is under way grows with the
 // path's bandwidth and delay (the kernel's own tuning, which a fixed SO_SNDBUF would switch off); what merely
 // waits behind it delays urgent frames and belongs into the scheduler above.
+// Measured one way over loopback, two cores: 7.4 GB/s with it, 5.8 without (64 KiB 6.8, 1 MiB 6.4).
 constexpr int kUnsentBytes = 256 * 1024;
 
 // A Unix socket has no autotuning: all that is sent waits for the reader. The default of 208 KiB is less than

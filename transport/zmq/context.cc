@@ -30,7 +30,7 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-// A peer that announces a larger message is cut off instead of being given the memory. Ours are 128 KiB at
+// A peer that announces a larger message is cut off instead of being given the memory. Ours are 256 KiB at
 // most.
 constexpr std::int64_t kMaxMessage = 4 << 20;
 

@@ -9,9 +9,9 @@
 namespace leat::transport {
 namespace {
 
-// A large piece is cut into messages of this size; two of them on their way keep the kernel busy without a
-// queue worth mentioning.
-constexpr std::size_t kChunk = 128 * 1024;
+// A large piece is cut into messages of this size, and two of them may be on their way. Measured one way over
+// loopback, two cores: 2 x 128 KiB 4.6 GB/s, 2 x 256 KiB 6.3, 4 x 256 KiB 6.6 (raw TCP in the same run: 7.4).
+constexpr std::size_t kChunk = 256 * 1024;
 constexpr std::size_t kLimit = 2 * kChunk;
 
 // From this size on, a piece with an owner travels by reference. Below, copying costs less than a message of

@@ -177,7 +177,7 @@ std::shared_ptr<Router::Connection> Router::connection_of_new_peer(int fd) {
   const auto [first, last] = connections_.equal_range(fd);
   for (auto at = first; at != last; ++at) {
     Connection& candidate = *at->second;
-    if (!candidate.may_have_spoken || !candidate.peer.expired()) continue;
+    if (!candidate.may_have_spoken || candidate.met) continue;
     if (!chosen) {
       chosen = at->second;
     } else {
