@@ -10,7 +10,8 @@ namespace leat::transport {
 namespace {
 
 // A large piece is cut into messages of this size, and two of them may be on their way. Measured one way over
-// loopback, two cores: 2 x 128 KiB 4.6 GB/s, 2 x 256 KiB 6.3, 4 x 256 KiB 6.6 (raw TCP in the same run: 7.4).
+// loopback, two cores: 2 x 128 KiB 4.6 GB/s, 2 x 256 KiB 6.3, 4 x 256 KiB 6.6 (the tcp link, minutes
+// before: 7.4).
 constexpr std::size_t kChunk = 256 * 1024;
 constexpr std::size_t kLimit = 2 * kChunk;
 
