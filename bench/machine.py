@@ -19,9 +19,7 @@ def _read(path: str) -> str:
 
 def _first_line(*command: str) -> str:
     try:
-        output = subprocess.run(
-            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
+        output = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError:
         return "unknown"
     return output.stdout.splitlines()[0].strip() if output.stdout else "unknown"

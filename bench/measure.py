@@ -34,9 +34,24 @@ class Round:
     server_cpu_per_call: float
 
 
-def placements() -> dict[str, set[int] | None]:
-    """Where the two peers run: as the system likes, or both on one core (the last one)."""
-    return {"free": None, "one core": {max(os.sched_getaffinity(0))}}
+@dataclass(frozen=True)
+class Placement:
+    """The processors that each of the two peers may use; None: all."""
+
+    server: set[int] | None = None
+    client: set[int] | None = None
+
+
+def placements() -> dict[str, Placement]:
+    """As the system likes; both on one core (the last one); each on one of its own, if there are two.
+
+    Left free, the system puts two peers that wake each other now on one core and now on two.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    found = {"free": Placement(), "one core": Placement({cores[-1]}, {cores[-1]})}
+    if len(cores) > 1:
+        found["two cores"] = Placement({cores[-1]}, {cores[-2]})
+    return found
 
 
 def pinned(command: Sequence[str], cores: set[int] | None) -> list[str]:
@@ -84,9 +99,7 @@ def serving(command: Sequence[str], cores: set[int] | None) -> Iterator[Server]:
         server.close()
 
 
-def run_round(
-    command: Sequence[str], server: Server, cores: set[int] | None, seconds: float, warm_up: float
-) -> Round:
+def run_round(command: Sequence[str], server: Server, cores: set[int] | None, seconds: float, warm_up: float) -> Round:
     """One client process, which checks every answer; a wrong one raises MeasureError."""
     options = ["--seconds", str(seconds), "--warm-up", str(warm_up)]
     name = Path(command[0]).name

@@ -134,7 +134,9 @@ def readme_lines(verdicts: list[Verdict], machine: dict[str, Any]) -> str:
     lines += [
         "",
         "Median of the rounds (lowest to highest), `make bench` on "
-        f"{machine['cores']}{' virtual' if machine['virtual'] else ''} cores, {machine['system']}.",
+        f"{machine['cores']}{' virtual' if machine['virtual'] else ''} cores, {machine['system']}. "
+        "Left free, the system puts a contestant's two processes now on one core and now on two, and not the "
+        "same for both contestants: hence the spread, and ratios below 1.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -42,13 +42,13 @@ def server_command(contestant: Contestant, programs: Path, spoilt: str | None) -
 def run_suite(suite: Suite, programs: Path, effort: Effort, spoilt: str | None) -> dict[str, Rounds]:
     """All rounds of a suite, by placement and contestant, the contestants alternating."""
     results: dict[str, Rounds] = {}
-    for placement, cores in placements().items():
+    for placement, where in placements().items():
         print(f"bench: {suite.row}, {placement}: {effort.rounds} rounds", flush=True)
         rounds: Rounds = {contestant.name: [] for contestant in suite.contestants}
         with contextlib.ExitStack() as stack:
             servers = {
                 contestant.name: stack.enter_context(
-                    serving(server_command(contestant, programs, spoilt), cores)
+                    serving(server_command(contestant, programs, spoilt), where.server)
                 )
                 for contestant in suite.contestants
             }
@@ -58,12 +58,10 @@ def run_suite(suite: Suite, programs: Path, effort: Effort, spoilt: str | None) 
                     client = [str(programs / contestant.program), "client", *contestant.client]
                     try:
                         figures = run_round(
-                            client, servers[contestant.name], cores, effort.seconds, effort.warm_up
+                            client, servers[contestant.name], where.client, effort.seconds, effort.warm_up
                         )
                     except MeasureError as failure:
-                        raise MeasureError(
-                            f"{suite.row}, {placement}, {contestant.name}: {failure}"
-                        ) from None
+                        raise MeasureError(f"{suite.row}, {placement}, {contestant.name}: {failure}") from None
                     rounds[contestant.name].append(figures)
         results[placement] = rounds
     return results
@@ -120,9 +118,7 @@ def main() -> int:
     suites = choose(options.suite)
     missing = {c.program for s in suites for c in s.contestants if not (build / "bench" / c.program).exists()}
     if missing:
-        raise SystemExit(
-            f"bench: {', '.join(sorted(missing))}: not built in {options.build_dir}; run 'make build'"
-        )
+        raise SystemExit(f"bench: {', '.join(sorted(missing))}: not built in {options.build_dir}; run 'make build'")
 
     host = machine.describe(build)
     if machine.loaded(host):

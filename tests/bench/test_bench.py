@@ -34,7 +34,7 @@ def test_a_short_run(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].startswith("bench: 2 ratios, ")
     (result,) = tmp_path.glob("*.json")
     document = json.loads(result.read_text())
-    assert {"free", "one core"} == document["suites"][0]["placements"].keys()
+    assert {"free", "one core"} <= document["suites"][0]["placements"].keys()
     assert all(ratio["ratio"]["median"] > 0 for ratio in document["ratios"])
     assert "host" not in json.dumps(document["machine"])
 
