@@ -92,7 +92,7 @@ void Session::link_lost(Status status) {
   if (!closed()) finish_closing(std::move(status));
 }
 
-bool Session::violation(std::string what) {
+bool Session::violation(const std::string& what) {
   if (state_ == State::kAwaitHello) {
     // Whoever this is does not speak Leat; an answer would be noise to it.
     garbage_ = true;
@@ -120,6 +120,19 @@ void Session::finish_closing(Status status) {
   emit(Event::Kind::kClosed).status = std::move(status);
 }
 
+namespace {
+
+/// What a stranger's first bytes look like: most of those that answer at once do it in text.
+std::string text_of(const wire::FrameHeader& header) {
+  std::array<std::byte, wire::FrameHeader::kSize> bytes{};
+  header.encode(bytes);
+  std::string text(as_text(bytes).substr(0, 8));
+  const bool printable = std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+  return printable ? "its answer begins with '" + text + "'" : "its first bytes are no frame of Leat's";
+}
+
+}  // namespace
+
 FrameSink::Body Session::on_header(const wire::FrameHeader& header) {
   const bool early = state_ == State::kAwaitHello || state_ == State::kAwaitStart;
   if (state_ == State::kAwaitHello && header.kind != Kind::kHello) {
@@ -127,8 +140,12 @@ FrameSink::Body Session::on_header(const wire::FrameHeader& header) {
     return Body::kStop;
   }
   const std::size_t max_body = early ? wire::kMaxHandshakeBody : wire::kMaxFrameBody;
+  if (state_ == State::kAwaitWelcome && header.kind != Kind::kWelcome && header.kind != Kind::kClose) {
+    violation(text_of(header));
+    return Body::kStop;
+  }
   if (auto reason = header.invalid(max_body)) {
-    violation(std::move(*reason));
+    violation(*reason);
     return Body::kStop;
   }
   if (!header.known_kind()) return Body::kDrop;

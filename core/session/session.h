@@ -55,21 +55,21 @@ class Session final : private FrameSink {
   /// Opens a stream. kUnavailable before kReady and after kClosed, kResourceExhausted above a limit.
   Result<wire::StreamId> open(const wire::Open& open, Channel channel);
   /// Queues the callee's initial metadata.
-  void headers(wire::StreamId stream, const Metadata& metadata);
+  void headers(wire::StreamId id, const Metadata& metadata);
   /// Queues a message; `end_stream`: the last one. From the callee it then stands for end(ok).
   /// kResourceExhausted if the other side would not take one of that size.
-  Status send(wire::StreamId stream, Payload payload, bool end_stream);
+  Status send(wire::StreamId id, Payload payload, bool end_stream);
   /// The caller sends no more messages.
-  void half_close(wire::StreamId stream);
+  void half_close(wire::StreamId id);
   /// The callee's final status; the stream is gone once it is out.
-  void end(wire::StreamId stream, const Status& status, const Metadata& trailing);
+  void end(wire::StreamId id, const Status& status, const Metadata& trailing);
   /// The caller gives up; the stream is gone.
-  void cancel(wire::StreamId stream, Code code, std::string reason);
+  void cancel(wire::StreamId id, Code code, std::string reason);
   /// True if another message should wait: the stream's queue holds more than it can soon send. A kWritable
   /// event follows when it has drained.
-  [[nodiscard]] bool full(wire::StreamId stream);
+  [[nodiscard]] bool full(wire::StreamId id);
   /// The application took a message of that many wire_bytes.
-  void consumed(wire::StreamId stream, std::uint64_t wire_bytes);
+  void consumed(wire::StreamId id, std::uint64_t wire_bytes);
   /// Ends the session: tells the other side why, if it can still be told.
   void close(Code code, std::string reason);
   /// The link is lost: no more bytes either way.
@@ -110,7 +110,7 @@ class Session final : private FrameSink {
   /// Ends a stream of the other side's as resource_exhausted and drops what still comes of it.
   void refuse(Stream& stream, std::string why);
 
-  bool violation(std::string what);
+  bool violation(const std::string& what);
   void finish_closing(Status status);
   void control(wire::Kind kind, wire::StreamId stream, const std::vector<std::byte>& body);
   void enqueue(Stream& stream, wire::Kind kind, const std::vector<std::byte>& body);

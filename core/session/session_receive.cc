@@ -107,7 +107,7 @@ FrameSink::Body Session::on_message_header(const wire::FrameHeader& header) {
     wrong = "a stream written beyond its credit";
   }
   if (!wrong.empty()) {
-    violation(std::move(wrong));
+    violation(wrong);
     return Body::kStop;
   }
   receiving_ = stream;

@@ -159,7 +159,10 @@ Result<Tensor> to_tensor(PyObject* object, Sharing sharing, bool exclusive) {
     if (bytes.data() >= buffer->data() && offset + bytes.size() <= buffer->size())
       return Tensor::make(*dtype, std::move(shape), buffer->slice(offset, bytes.size()), order);
   }
-  if (sharing == Sharing::kAlways || nobody_else_writes(array.ptr(), exclusive))
+  // A large array that a method returns is sent from where it lies: a copy would cost its size again.
+  constexpr std::size_t kShareResultsFrom = 1U << 20U;
+  const bool large_result = sharing == Sharing::kResult && bytes.size() >= kShareResultsFrom;
+  if (sharing == Sharing::kAlways || large_result || nobody_else_writes(array.ptr(), exclusive))
     return Tensor::make(*dtype, std::move(shape), wrap_object(std::move(array), bytes), order);
   return Tensor::make(*dtype, std::move(shape), copy_elements(bytes), order);
 }

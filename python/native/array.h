@@ -19,6 +19,7 @@ namespace leat::python {
 enum class Sharing : std::uint8_t {
   kAlways,       ///< the caller waits until it has left
   kIfUnchanged,  ///< only if nobody else can write to it: it is read-only, or nobody else has it
+  kResult,       ///< from 1 MiB on as returning a reference would, below as kIfUnchanged
 };
 
 /// True for numpy.ndarray and numpy.memmap, not for other subclasses, which mean more than their numbers.

@@ -1,6 +1,7 @@
 #include "gil.h"
 
 #include <atomic>
+#include <new>
 #include <pthread.h>
 #include <utility>
 
@@ -83,7 +84,8 @@ Buffer wrap_object(py::object owner, Bytes bytes) {
 }
 
 SharedObject::~SharedObject() {
-  auto* block = new ObjectBlock;
+  auto* block = new (std::nothrow) ObjectBlock;
+  if (block == nullptr) return;  // out of memory: the object is never freed, which harms nobody any more
   block->owner = object_;
   put_block_aside(block);
 }

@@ -36,8 +36,8 @@ class ObjectService final : public Service {
 /// An iterator made by the handler, as against a container, which is a value.
 bool is_stream(PyObject* result) { return PyIter_Check(result) != 0; }
 
-Payload encode_result(PyObject* object, bool exclusive, const char* name) {
-  ValueEncoder encoder(Sharing::kIfUnchanged);
+Payload encode_result(PyObject* object, bool exclusive, const char* name, Sharing sharing) {
+  ValueEncoder encoder(sharing);
   encoder.value(object, name, exclusive);
   return std::move(encoder).finish();
 }
@@ -63,7 +63,7 @@ Status ObjectService::handle_call(std::size_t /*method*/, ServerCall& call) {
       refuse({Code::kUnimplemented, where + " is an async def, which this version does not serve yet"});
     }
     try {
-      reply = encode_result(result.ptr(), Py_REFCNT(result.ptr()) == 1, "result");
+      reply = encode_result(result.ptr(), Py_REFCNT(result.ptr()) == 1, "result", Sharing::kResult);
     } catch (py::error_already_set& error) {
       // The caller's arguments were right: not an invalid_argument.
       Status answer = status_of(error, where);
@@ -83,7 +83,10 @@ Status ObjectService::handle_call(std::size_t /*method*/, ServerCall& call) {
     return status;
   }
   return push_items(
-      call, items, [](PyObject* item, bool exclusive) { return encode_result(item, exclusive, "item"); },
+      call, items,
+      [](PyObject* item, bool exclusive) {
+        return encode_result(item, exclusive, "item", Sharing::kIfUnchanged);
+      },
       where);
 }
 

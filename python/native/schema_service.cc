@@ -55,9 +55,10 @@ class SchemaService final : public Service {
     return result;
   }
   /// What a handler gives and can't be sent is the handler's mistake, not the caller's.
-  [[nodiscard]] Payload encode(const Handler& handler, PyObject* message, bool exclusive) const {
+  [[nodiscard]] Payload encode(const Handler& handler, PyObject* message, bool exclusive,
+                               Sharing sharing) const {
     try {
-      return schema_.encode(table(handler.method->response), message, Sharing::kIfUnchanged, exclusive);
+      return schema_.encode(table(handler.method->response), message, sharing, exclusive);
     } catch (py::error_already_set& error) {
       const Status answer = status_of(error, handler.where);
       Status internal(Code::kInternal, handler.where + ": " + answer.message());
@@ -71,7 +72,7 @@ class SchemaService final : public Service {
     Payload reply;
     Status status = run_python(handler.where, [&] {
       const py::object result = invoke(handler, std::move(*request));
-      reply = encode(handler, result.ptr(), Py_REFCNT(result.ptr()) == 1);
+      reply = encode(handler, result.ptr(), Py_REFCNT(result.ptr()) == 1, Sharing::kResult);
     });
     return status.ok() ? call.write_last(std::move(reply)) : status;
   }
@@ -87,7 +88,10 @@ class SchemaService final : public Service {
     });
     if (!status.ok()) return status;
     return push_items(
-        call, items, [&](PyObject* item, bool exclusive) { return encode(handler, item, exclusive); },
+        call, items,
+        [&](PyObject* item, bool exclusive) {
+          return encode(handler, item, exclusive, Sharing::kIfUnchanged);
+        },
         handler.where);
   }
 
@@ -110,8 +114,10 @@ std::shared_ptr<Service> make_schema_service(const py::object& schema, const std
   for (const py::handle each : attributes) {
     const auto [name, attribute] = each.cast<std::pair<std::string, std::string>>();
     const schema::Method* method = found->find(name);
-    if (method == nullptr) throw py::value_error(service + " has no method " + name);
-    handlers.push_back({method, attribute, service + "." + name});
+    std::string where(service);
+    where.append(".").append(name);
+    if (method == nullptr) throw py::value_error("the schema has no method " + where);
+    handlers.push_back({method, attribute, std::move(where)});
   }
   return std::make_shared<SchemaService>(schema, *found, std::move(instance), std::move(handlers));
 }

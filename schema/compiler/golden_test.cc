@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include <leat/schema/compile.h>

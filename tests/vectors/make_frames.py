@@ -58,7 +58,11 @@ GOOD = {
     "open": frame(0x10, bytes([0]) + varint(0) + text("scope") + text("snap") + metadata([]), RPC, 0, UNARY_STREAM),
     "open with a timeout of zero and metadata": frame(
         0x10,
-        bytes([3]) + varint(1) + text("imaging.Microscope") + text("Fokus\u00df") + metadata([("k", "v"), ("b-bin", "")]),
+        bytes([3])
+        + varint(1)
+        + text("imaging.Microscope")
+        + text("Fokus\u00df")
+        + metadata([("k", "v"), ("b-bin", "")]),
         RPC,
         0,
         UNARY_STREAM,

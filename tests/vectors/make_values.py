@@ -38,7 +38,8 @@ def integer(value: int) -> bytes:
         return struct.pack("b", value)
     for tag, form, low, high in (
         (0xCC, ">B", 0, 1 << 8), (0xCD, ">H", 0, 1 << 16), (0xCE, ">I", 0, 1 << 32), (0xCF, ">Q", 0, 1 << 64),
-        (0xD0, ">b", -(1 << 7), 0), (0xD1, ">h", -(1 << 15), 0), (0xD2, ">i", -(1 << 31), 0), (0xD3, ">q", -(1 << 63), 0),
+        (0xD0, ">b", -(1 << 7), 0), (0xD1, ">h", -(1 << 15), 0),
+        (0xD2, ">i", -(1 << 31), 0), (0xD3, ">q", -(1 << 63), 0),
     ):  # fmt: skip
         if low <= value < high:
             return bytes([tag]) + struct.pack(form, value)
@@ -73,9 +74,7 @@ def encode(node: Node, attachments: list[bytes]) -> bytes:
                 return ext(17, struct.pack("<I", len(attachments)))
             return sized(len(raw), None, 0, (0xC4, 0xC5, 0xC6)) + raw
         case "list":
-            return sized(len(data), 0x90, 15, (None, 0xDC, 0xDD)) + b"".join(
-                encode(x, attachments) for x in data
-            )
+            return sized(len(data), 0x90, 15, (None, 0xDC, 0xDD)) + b"".join(encode(x, attachments) for x in data)
         case "tuple":
             items = b"".join(encode(x, attachments) for x in data)
             return sized(len(data) + 1, 0x90, 15, (None, 0xDC, 0xDD)) + ext(1, b"") + items
@@ -91,9 +90,7 @@ def encode(node: Node, attachments: list[bytes]) -> bytes:
             if len(raw) > INLINE_ARRAY:
                 attachments.append(raw)
                 number, raw = len(attachments), b""
-            head = struct.pack(
-                "<BBBBI", DTYPES.index(data["dtype"]), data["order"] == "column", len(shape), 0, number
-            )
+            head = struct.pack("<BBBBI", DTYPES.index(data["dtype"]), data["order"] == "column", len(shape), 0, number)
             return ext(16, head + struct.pack(f"<{len(shape)}q", *shape) + raw)
     raise ValueError(kind)
 
@@ -140,10 +137,7 @@ def good() -> list[tuple[str, Node]]:
         ("false", {"bool": "false"}),
     ]
     plain += [(f"the integer {value}", {"int": str(value)}) for value in edges]
-    plain += [
-        (f"the float {value}", number(value))
-        for value in (0.0, -0.0, 1.5, 5e-324, float("inf"), float("nan"))
-    ]
+    plain += [(f"the float {value}", number(value)) for value in (0.0, -0.0, 1.5, 5e-324, float("inf"), float("nan"))]
     plain += [
         ("an empty text", {"text": ""}),
         ("a text of 31 bytes", {"text": "x" * 31}),
@@ -241,9 +235,7 @@ def main() -> None:
     for name, node in good():
         attachments: list[bytes] = []
         head = encode(node, attachments)
-        values.append(
-            {"name": name, "value": node, "head": head.hex(), "attachments": [a.hex() for a in attachments]}
-        )
+        values.append({"name": name, "value": node, "head": head.hex(), "attachments": [a.hex() for a in attachments]})
     malformed = [{"name": name, "head": head, "attachments": parts} for name, head, parts in bad()]
     target = Path(__file__).with_name("values.json")
     rows = {"values": values, "malformed": malformed}

@@ -73,20 +73,20 @@ MethodRef method(std::string_view name, CallKind kind = CallKind::kUnary) {
 class Endpoint : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(server.add(echo).ok());
-    const Result<std::string> listening = server.listen(GetParam());
+    ASSERT_TRUE(server_.add(echo_).ok());
+    const Result<std::string> listening = server_.listen(GetParam());
     ASSERT_TRUE(listening) << listening.error().to_string();
-    url = *listening;
-    Result<Peer> connected = connect(url);
+    url_ = *listening;
+    Result<Peer> connected = connect(url_);
     ASSERT_TRUE(connected) << connected.error().to_string();
-    peer.emplace(std::move(*connected));
+    peer_.emplace(std::move(*connected));
   }
-  Caller& caller() { return *peer->caller(); }
+  Caller& caller() { return *peer_->caller(); }
 
-  std::shared_ptr<Echo> echo = std::make_shared<Echo>();
-  Server server;
-  std::string url;
-  std::optional<Peer> peer;
+  std::shared_ptr<Echo> echo_ = std::make_shared<Echo>();
+  Server server_;
+  std::string url_;
+  std::optional<Peer> peer_;
 };
 
 TEST_P(Endpoint, AnswersAUnaryCall) {
@@ -131,7 +131,7 @@ TEST_P(Endpoint, StreamsItemsInOrderToTheEnd) {
 }
 
 TEST_P(Endpoint, StreamsFromAHandlerThatRunsInlineUntilItsWindowIsFull) {
-  // Short streams make the method quick, so that the long one begins on the server's own thread and waits
+  // Short streams make the method quick, so that the long one begins on the server_'s own thread and waits
   // there.
   for (int i = 0; i < 20; ++i) {
     const auto call = caller().start(method("Count", CallKind::kServerStream), text("1"), {});
@@ -153,7 +153,7 @@ TEST_P(Endpoint, EndsAStreamThatNobodyReadsAnyMore) {
     ASSERT_TRUE(call);
     ASSERT_TRUE((*call)->read());
   }
-  while (echo->streams_stopped == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (echo_->streams_stopped == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 TEST_P(Endpoint, SumsAClientsStream) {
@@ -194,7 +194,7 @@ TEST_P(Endpoint, EndsACallAtItsDeadlineAndTellsTheHandler) {
   const Result<Payload> reply = caller().call(method("Wait"), text(""), options);
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code(), Code::kDeadlineExceeded);
-  while (echo->waits_cancelled == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (echo_->waits_cancelled == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 TEST_P(Endpoint, SharesOneConnectionAmongManyThreads) {
@@ -215,19 +215,19 @@ TEST_P(Endpoint, SharesOneConnectionAmongManyThreads) {
 
 TEST_P(Endpoint, FailsPendingCallsWhenTheServerCloses) {
   std::thread closer([this] {
-    while (server.stats().calls == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    server.close();
+    while (server_.stats().calls == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    server_.close();
   });
   const Result<Payload> reply = caller().call(method("Wait"), text(""), {});
   closer.join();
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code(), Code::kUnavailable);
   EXPECT_FALSE(caller().call(method("Echo"), text(""), {}));
-  EXPECT_FALSE(peer->connected());
+  EXPECT_FALSE(peer_->connected());
 }
 
 TEST_P(Endpoint, ListsWhatTheServerOffers) {
-  const std::vector<RemoteService> services = peer->services();
+  const std::vector<RemoteService> services = peer_->services();
   ASSERT_EQ(services.size(), 1U);
   EXPECT_EQ(services[0].name, "test.Echo");
 }

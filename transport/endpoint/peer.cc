@@ -44,7 +44,9 @@ Result<Peer> connect(std::string_view url, const ConnectOptions& options) {
   connection_options.session = transport::session_options(options.limits);
   connection_options.session.name = options.name;
   connection_options.session.link = endpoint->transport->scheme();
-  connection_options.session.handshake_timeout = std::max(deadline - transport::now(), Duration::zero());
+  // A little before the limit, so that all of connect() stays within it.
+  const Duration left = std::max(deadline - transport::now(), Duration::zero());
+  connection_options.session.handshake_timeout = left - left / 50;
   auto connection = std::make_shared<Connection>(std::move(*link), std::move(connection_options));
   connection->set_keeper(transport::Keeper::shared());
   if (Status ready = connection->wait_ready(); !ready.ok()) {

@@ -16,7 +16,7 @@ using Table = std::vector<std::unique_ptr<Transport>>;
 // inproc:// names are the process's, and ZeroMQ wants one context, so there is one table. It is never
 // destroyed: connections of other static objects may still need it at exit.
 const Table& table() {
-  static const Table* const all = [] {
+  static const Table* const kAll = [] {
     auto* made = new Table;
     made->push_back(make_tcp_transport());
     made->push_back(make_ipc_transport());
@@ -25,7 +25,7 @@ const Table& table() {
     made->push_back(make_zmq_ipc_transport());
     return made;
   }();
-  return *all;
+  return *kAll;
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ Result<std::string> ServerLoop::listen(std::string_view url) {
   limits.insecure = options_.insecure;
   auto listener = endpoint->transport->listen(endpoint->address, limits);
   if (!listener) return failure(listener.error());
-  const std::string resolved = (*listener)->url();
+  std::string resolved = (*listener)->url();
   auto accepting = std::make_shared<Accepting>(std::move(*listener), *this);
   const std::lock_guard lock(mutex_);
   if (closing_) return failure(Code::kFailedPrecondition, "the server is closed");
@@ -195,8 +195,10 @@ void ServerLoop::on_connection(Connection& connection, bool open, const Status& 
       --stats_.connections;
     } else {
       --handshaking_;
-      ++stats_.connections_refused;
-      log_garbage = !std::exchange(garbage_logged_, true);
+      if (!closing_) {
+        ++stats_.connections_refused;
+        log_garbage = !std::exchange(garbage_logged_, true);
+      }
     }
     connections_.erase(at);
   }

@@ -45,8 +45,8 @@ class ServerLoop final : public Dispatcher,
   // Dispatcher, Keeper::Ticked.
   void on_connection(Connection& connection, bool open, const Status& status) override;
   std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened,
-                                        TimePoint now) override;
-  bool keeper_tick(TimePoint now) override;
+                                        TimePoint at) override;
+  bool keeper_tick(TimePoint at) override;
 
  private:
   class Accepting;

@@ -152,8 +152,8 @@ class StreamedCall final : public ClientCall {
 
   /// False if the wait was interrupted, which ends the call.
   template <class Satisfied>
-  bool wait(Connection::Lock& lock, Satisfied&& satisfied) {
-    const Status waited = connection_->wait(lock, *state_, std::forward<Satisfied>(satisfied));
+  bool wait(Connection::Lock& lock, Satisfied satisfied) {
+    const Status waited = connection_->wait(lock, *state_, std::move(satisfied));
     if (waited.ok()) return true;
     abandon(*connection_, lock, *state_, waited.code(), "the caller was interrupted");
     return false;

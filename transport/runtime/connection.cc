@@ -251,7 +251,7 @@ void Connection::handle(Event& event, TimePoint at) {
 // ---- waiting
 // --------------------------------------------------------------------------------------------------------
 
-bool Connection::asked_to_stop(Lock& lock) {
+bool Connection::asked_to_stop(Lock& lock) const {
   if (!options_.interrupted) return false;
   lock.unlock();
   const bool stop = options_.interrupted();

@@ -90,7 +90,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   /// Waits until `satisfied()`, which is asked with the lock held, or fails as kCancelled if interrupted.
   /// Drives if nobody else does.
   template <class Satisfied>
-  Status wait(Lock& lock, CallState& state, Satisfied&& satisfied) {
+  Status wait(Lock& lock, CallState& state, Satisfied satisfied) {
     const std::function<bool()> condition = std::ref(satisfied);
     return satisfied() ? Status() : wait_for(lock, state, condition);
   }
@@ -116,12 +116,12 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   [[nodiscard]] bool pending() noexcept override;
   [[nodiscard]] bool asks() const noexcept override { return asks_; }
   [[nodiscard]] TimePoint next_timeout() noexcept override;
-  void service(TimePoint now) override;
+  void service(TimePoint at) override;
 
   // For the keeper.
   /// Called about once a millisecond while the connection is on the keeper's list: true if it may leave the
   /// list (a thread has been driving it for long, the keeper's reactor watches it now, or it is over).
-  bool keeper_tick(TimePoint now);
+  bool keeper_tick(TimePoint at);
 
  private:
   static constexpr Duration kInterruptSlice = std::chrono::milliseconds(50);
@@ -133,7 +133,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   Status wait_for(Lock& lock, CallState& state, const std::function<bool()>& satisfied);
   Status drive(Lock& lock, const std::function<bool()>& satisfied);
   void leave_ownership();
-  [[nodiscard]] bool asked_to_stop(Lock& lock);
+  [[nodiscard]] bool asked_to_stop(Lock& lock) const;
   void pump(TimePoint at);
   void send_queued(TimePoint at);
   void handle_events(TimePoint at);

@@ -50,54 +50,54 @@ class Serving final : public Dispatcher {
 class Connected : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(serving.add(gate).ok());
+    ASSERT_TRUE(serving_.add(gate_).ok());
     std::array<int, 2> fds{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()), 0);
     ConnectionOptions of_server;
-    of_server.handler = &serving;
+    of_server.handler = &serving_;
     of_server.session.acceptor = true;
-    server = std::make_shared<Connection>(
+    server_ = std::make_shared<Connection>(
         std::make_unique<SocketLink>(Descriptor(fds[0]), "ipc", "ipc:server"), std::move(of_server));
     ConnectionOptions of_client;
     of_client.url = "ipc:client";
-    of_client.interrupted = [this] { return interrupted.load(); };
-    client = std::make_shared<Connection>(
+    of_client.interrupted = [this] { return interrupted_.load(); };
+    client_ = std::make_shared<Connection>(
         std::make_unique<SocketLink>(Descriptor(fds[1]), "ipc", "ipc:client"), std::move(of_client));
-    server->watch(reactor);
-    loop = std::thread([this] {
+    server_->watch(reactor_);
+    loop_ = std::thread([this] {
       inline_allowed() = true;
-      while (!stopping) reactor.turn(kNever);
+      while (!stopping_) reactor_.turn(kNever);
     });
-    client->set_keeper(Keeper::shared());
-    ASSERT_TRUE(client->wait_ready().ok());
+    client_->set_keeper(Keeper::shared());
+    ASSERT_TRUE(client_->wait_ready().ok());
   }
   void TearDown() override {
     open_gate();
-    client->close(Code::kCancelled, "done");
-    server->close(Code::kCancelled, "done");
-    stopping = true;
-    reactor.wake();
-    loop.join();
-    serving.stop();
+    client_->close(Code::kCancelled, "done");
+    server_->close(Code::kCancelled, "done");
+    stopping_ = true;
+    reactor_.wake();
+    loop_.join();
+    serving_.stop();
   }
-  [[nodiscard]] std::uint64_t calls() const { return serving.calls(); }
+  [[nodiscard]] std::uint64_t calls() const { return serving_.calls(); }
   Status call(std::string_view method, const CallOptions& options = {}) {
-    const Result<Payload> reply = call_unary(*client, {"gate", method}, {}, options);
+    const Result<Payload> reply = call_unary(*client_, {"gate", method}, {}, options);
     return reply ? Status() : reply.error();
   }
   void open_gate() {
-    gate->gate = true;
-    gate->gate.notify_all();
+    gate_->gate = true;
+    gate_->gate.notify_all();
   }
 
-  std::shared_ptr<Gate> gate = std::make_shared<Gate>();
-  Serving serving;
-  Reactor reactor;
-  std::shared_ptr<Connection> server;
-  std::shared_ptr<Connection> client;
-  std::atomic<bool> stopping{false};
-  std::atomic<bool> interrupted{false};
-  std::thread loop;
+  std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
+  Serving serving_;
+  Reactor reactor_;
+  std::shared_ptr<Connection> server_;
+  std::shared_ptr<Connection> client_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> interrupted_{false};
+  std::thread loop_;
 };
 
 TEST_F(Connected, AFollowerTakesOverWhenTheOwnerHasItsAnswer) {
@@ -139,8 +139,8 @@ TEST_F(Connected, AParkedOwnerLearnsOfAnEarlierDeadline) {
 
 TEST_F(Connected, TheKeeperNoticesTheLossOfAConnectionNobodyDrives) {
   EXPECT_TRUE(call("Quick").ok());
-  server->close(Code::kUnavailable, "bye");
-  while (client->open()) std::this_thread::sleep_for(milliseconds(1));
+  server_->close(Code::kUnavailable, "bye");
+  while (client_->open()) std::this_thread::sleep_for(milliseconds(1));
   EXPECT_EQ(call("Quick").code(), Code::kUnavailable);
 }
 
@@ -152,9 +152,9 @@ TEST_F(Connected, ACallerTakesTheLinkBackFromTheKeeper) {
 }
 
 TEST_F(Connected, AnInterruptedOwnerLeavesAndAFollowerDrivesOn) {
-  interrupted = true;
+  interrupted_ = true;
   EXPECT_EQ(call("Gated").code(), Code::kCancelled);
-  interrupted = false;
+  interrupted_ = false;
   EXPECT_TRUE(call("Quick").ok());
 }
 
@@ -164,13 +164,13 @@ TEST_F(Connected, ClosingEndsWaitsOfOwnerAndFollowers) {
     waiting.emplace_back([this] { EXPECT_EQ(call("Gated").code(), Code::kCancelled); });
   }
   while (calls() < 3) std::this_thread::yield();
-  client->close(Code::kCancelled, "enough");
+  client_->close(Code::kCancelled, "enough");
   for (std::thread& thread : waiting) thread.join();
 }
 
 TEST_F(Connected, AQuickMethodRunsInlineOnceItsMeanIsKnown) {
   for (int i = 0; i < 200; ++i) EXPECT_TRUE(call("Thread").ok());
-  EXPECT_GT(gate->inline_runs, 0);
+  EXPECT_GT(gate_->inline_runs, 0);
 }
 
 TEST_F(Connected, AnAnswerThatTheKeeperReadsReachesTheCallerThatPolls) {
@@ -178,7 +178,7 @@ TEST_F(Connected, AnAnswerThatTheKeeperReadsReachesTheCallerThatPolls) {
   // caller's.
   for (int i = 0; i < 300; ++i) {
     EXPECT_TRUE(call("Quick").ok());
-    std::thread keeper([this] { client->service(now()); });
+    std::thread keeper([this] { client_->service(now()); });
     EXPECT_TRUE(call("Quick").ok());
     keeper.join();
   }
@@ -188,12 +188,12 @@ TEST_F(Connected, ARingForOneTurnIsNotSwallowedByAnother) {
   for (int i = 0; i < 300; ++i) {
     std::atomic<bool> woken{false};
     std::thread waiting([this, &woken] {
-      while (!woken) reactor.turn(now() + std::chrono::hours(1));
+      while (!woken) reactor_.turn(now() + std::chrono::hours(1));
     });
     woken = true;
-    reactor.wake();
-    reactor.turn(now());
-    reactor.wake();
+    reactor_.wake();
+    reactor_.turn(now());
+    reactor_.wake();
     waiting.join();
   }
 }

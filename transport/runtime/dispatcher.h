@@ -41,7 +41,7 @@ class Dispatcher : public RequestHandler {
   [[nodiscard]] std::vector<wire::Announcement> announcements() const;
 
   std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened,
-                                        TimePoint now) override;
+                                        TimePoint at) override;
 
   /// Runs a call whose first request is here (or needs none) on the thread that suits it; with the
   /// connection's lock held.

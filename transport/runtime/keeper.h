@@ -39,7 +39,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   static void retire(Keeper* keeper) noexcept;
   void start_locked();
   void run();
-  bool tick(TimePoint now);
+  bool tick(TimePoint at);
 
   Reactor reactor_;
   std::mutex mutex_;

@@ -66,7 +66,7 @@ class Reactor {
   };
   void refresh(SourceId id, Entry& entry);
   std::shared_ptr<Source> find(SourceId id);
-  void serve(SourceId id, TimePoint now);
+  void serve(SourceId id, TimePoint at);
   bool serve_pending();
 
   int epoll_;

@@ -98,7 +98,7 @@ void ServerCallState::finish(const Status& status) {
 
 Result<std::optional<Payload>> ServerCallState::read() {
   Connection::Lock lock = connection_->lock();
-  const Status waited =
+  Status waited =
       connection_->wait(lock, *this, [this] { return !requests_.empty() || half_closed_ || cancelled(); });
   if (!waited.ok()) return failure(waited);
   if (!requests_.empty()) {
@@ -121,7 +121,7 @@ Status ServerCallState::write(Payload reply) {
   if (kind_ == CallKind::kUnary || reply_) return write_last(std::move(reply));
   Connection::Lock lock = connection_->lock();
   session::Session& session = connection_->calls().session();
-  const Status waited = connection_->wait(lock, *this, [&] { return cancelled() || !session.full(id_); });
+  Status waited = connection_->wait(lock, *this, [&] { return cancelled() || !session.full(id_); });
   if (!waited.ok()) return waited;
   if (cancelled()) return over_status_;
   Status sent = session.send(id_, std::move(reply), false);

@@ -17,7 +17,7 @@ namespace leat::transport {
 class ServerCallState final : public CallState, public ServerCall, private Context {
  public:
   ServerCallState(std::shared_ptr<Connection> connection, Dispatcher& dispatcher, Dispatcher::Job job,
-                  session::Event& opened, TimePoint now);
+                  session::Event& opened, TimePoint at);
 
   /// Starts the handler now if it reads its requests itself; else it starts with the request. Lock held.
   void opened();
