@@ -38,7 +38,8 @@ def ruff() -> bool:
 
 
 def mypy() -> bool:
-    files = tracked(".py", ".pyi")
+    # The unit tests misuse the API on purpose; python/tests/typing is what users' checkers see.
+    files = [file for file in tracked(".py", ".pyi") if not file.startswith("python/tests/unit/")]
     return not files or run(BIN / "mypy", "--no-error-summary", *files)
 
 

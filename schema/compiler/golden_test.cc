@@ -1,5 +1,6 @@
 // What leatc writes and says is under version control: a change shows up as a difference, here and in review.
 // LEAT_UPDATE_GOLDENS=1 writes the files anew instead of comparing.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -7,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include <algorithm>
 #include <gtest/gtest.h>
 
 #include <leat/schema/compile.h>

@@ -1,7 +1,9 @@
 #include <array>
 #include <atomic>
 #include <string>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -11,6 +13,15 @@
 
 namespace leat {
 namespace {
+
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+constexpr bool kThreadSanitizer = true;
+#else
+constexpr bool kThreadSanitizer = false;
+#endif
 
 /// Unary Echo, Fail and Slow; Count streams numbers; Sum adds up a client's stream.
 class Echo final : public Service {
@@ -224,6 +235,21 @@ TEST_P(Endpoint, FailsPendingCallsWhenTheServerCloses) {
   EXPECT_EQ(reply.error().code(), Code::kUnavailable);
   EXPECT_FALSE(caller().call(method("Echo"), text(""), {}));
   EXPECT_FALSE(peer_->connected());
+}
+
+TEST_P(Endpoint, LeavesTheParentsConnectionAloneInAForkedChild) {
+  if (kThreadSanitizer) return;  // which does not survive a fork with threads
+  const pid_t child = ::fork();
+  if (child == 0) {
+    peer_->close();
+    server_.close();
+    peer_.reset();
+    ::_exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(caller().call(method("Echo"), text("still here"), {}));
 }
 
 TEST_P(Endpoint, ListsWhatTheServerOffers) {

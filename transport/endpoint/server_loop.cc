@@ -250,6 +250,7 @@ bool ServerLoop::wait_until(TimePoint until) {
 }
 
 void ServerLoop::close() noexcept {
+  if (process_.forked()) return;  // threads and sockets are the parent's
   std::vector<std::shared_ptr<Accepting>> listeners;
   {
     std::unique_lock lock(mutex_);

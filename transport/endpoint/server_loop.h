@@ -14,6 +14,7 @@
 #include "transport/link/link.h"
 #include "transport/runtime/connection.h"
 #include "transport/runtime/dispatcher.h"
+#include "transport/runtime/fork_guard.h"
 #include "transport/runtime/keeper.h"
 #include "transport/runtime/reactor.h"
 
@@ -56,6 +57,7 @@ class ServerLoop final : public Dispatcher,
   [[nodiscard]] std::vector<std::shared_ptr<Connection>> all_connections() const;
 
   const ServerOptions options_;
+  const ForkGuard process_;
   std::shared_ptr<Keeper> keeper_;
   Reactor reactor_;
   mutable std::mutex mutex_;

@@ -36,7 +36,13 @@ Connection::Connection(std::unique_ptr<Link> link, ConnectionOptions options)
   publish_interest();
 }
 
-Connection::~Connection() { link_->close(); }
+Connection::~Connection() {
+  if (process_.forked()) {
+    static_cast<void>(link_.release());  // the parent's: not ours to close
+  } else {
+    link_->close();
+  }
+}
 
 void Connection::watch(Reactor& reactor) {
   reactor_ = &reactor;

@@ -25,6 +25,7 @@
 
 #include "core/call/calls.h"
 #include "transport/link/link.h"
+#include "transport/runtime/fork_guard.h"
 #include "transport/runtime/reactor.h"
 #include "transport/runtime/wakeup.h"
 
@@ -145,6 +146,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   void run_tasks(Lock& lock);
 
   ConnectionOptions options_;
+  ForkGuard process_;
   std::unique_ptr<Link> link_;
   const bool asks_;
   std::mutex mutex_;

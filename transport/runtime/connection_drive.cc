@@ -86,6 +86,7 @@ Status Connection::wait_ready() {
 }
 
 void Connection::close(Code code, std::string reason) {
+  if (process_.forked()) return;
   Lock lock(mutex_);
   now_ = now();
   calls_.session().close(code, std::move(reason));

@@ -16,11 +16,13 @@ std::shared_ptr<Keeper> Keeper::shared() {
   static std::weak_ptr<Keeper> existing;
   const std::lock_guard lock(mutex);
   std::shared_ptr<Keeper> keeper = existing.lock();
-  if (!keeper) existing = keeper = std::shared_ptr<Keeper>(new Keeper, &Keeper::retire);
+  if (!keeper || keeper->process_.forked())
+    existing = keeper = std::shared_ptr<Keeper>(new Keeper, &Keeper::retire);
   return keeper;
 }
 
 void Keeper::retire(Keeper* keeper) noexcept {
+  if (keeper->process_.forked()) return;  // its thread is the parent's
   if (keeper->thread_.get_id() != std::this_thread::get_id()) {
     delete keeper;
     return;

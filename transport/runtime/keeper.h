@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "transport/runtime/connection.h"
+#include "transport/runtime/fork_guard.h"
 #include "transport/runtime/reactor.h"
 
 namespace leat::transport {
@@ -41,6 +42,7 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   void run();
   bool tick(TimePoint at);
 
+  ForkGuard process_;
   Reactor reactor_;
   std::mutex mutex_;
   std::vector<std::weak_ptr<Connection>> connections_;
