@@ -117,7 +117,7 @@ std::vector<std::string> ServerLoop::urls() const {
 void ServerLoop::start_locked() {
   if (thread_.joinable()) return;
   const SignalsBlocked no_signals;
-  thread_ = std::thread([self = shared_from_this()] { self->run(); });
+  thread_ = std::thread([loop = self()] { loop->run(); });
 }
 
 void ServerLoop::run() {
@@ -209,7 +209,7 @@ void ServerLoop::on_connection(Connection& connection, bool open, const Status& 
 std::shared_ptr<CallState> ServerLoop::on_request(Connection& connection, session::Event& opened,
                                                   TimePoint at) {
   if (!on_keeper_list_.load(std::memory_order_relaxed) && !on_keeper_list_.exchange(true)) {
-    keeper_->note(std::weak_ptr<Keeper::Ticked>(shared_from_this()));
+    keeper_->note(std::weak_ptr<Keeper::Ticked>(self()));
   }
   return Dispatcher::on_request(connection, opened, at);
 }

@@ -21,9 +21,7 @@
 namespace leat::transport {
 
 /// Thread-safe. Must be owned by a shared_ptr; close() before letting go of it.
-class ServerLoop final : public Dispatcher,
-                         public Keeper::Ticked,
-                         public std::enable_shared_from_this<ServerLoop> {
+class ServerLoop final : public Dispatcher, public Keeper::Ticked {
  public:
   explicit ServerLoop(ServerOptions options);
   ~ServerLoop() override;
@@ -51,6 +49,9 @@ class ServerLoop final : public Dispatcher,
 
  private:
   class Accepting;
+  [[nodiscard]] std::shared_ptr<ServerLoop> self() {
+    return std::static_pointer_cast<ServerLoop>(shared_from_this());
+  }
   void start_locked();
   void log_refused(std::string_view remote, std::string_view why);
   void run();

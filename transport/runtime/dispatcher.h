@@ -32,8 +32,8 @@ class RunTime {
 /// True on a thread of Leat's that may run quick handlers in place. Set by a server's own thread.
 bool& inline_allowed() noexcept;
 
-/// Thread-safe.
-class Dispatcher : public RequestHandler {
+/// Thread-safe. Running calls keep it alive if a shared_ptr owns it.
+class Dispatcher : public RequestHandler, public std::enable_shared_from_this<Dispatcher> {
  public:
   Dispatcher(unsigned threads, Logger logger) : logger_(std::move(logger)), executor_(threads) {}
 

@@ -7,32 +7,33 @@
 namespace leat::transport {
 
 void Executor::run(Channel channel, Task task) {
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return;
-  queues_[static_cast<std::size_t>(channel)].push_back(std::move(task));
-  ++queued_;
-  if (idle_ >= queued_) {
-    wake_.notify_one();
+  Shared& shared = *shared_;
+  const std::lock_guard lock(shared.mutex);
+  if (shared.stopping) return;
+  shared.queues[static_cast<std::size_t>(channel)].push_back(std::move(task));
+  ++shared.queued;
+  if (shared.idle >= shared.queued) {
+    shared.wake.notify_one();
   } else if (threads_.size() < limit_) {
     const SignalsBlocked no_signals;
-    threads_.emplace_back([this] { work(); });
+    threads_.emplace_back([mine = shared_] { mine->work(); });
   }
 }
 
-bool Executor::take(Task& task) {
-  for (std::deque<Task>& queue : queues_) {  // most urgent first
+bool Executor::Shared::take(Task& task) {
+  for (std::deque<Task>& queue : queues) {  // most urgent first
     if (queue.empty()) continue;
     task = std::move(queue.front());
     queue.pop_front();
-    --queued_;
+    --queued;
     return true;
   }
   return false;
 }
 
-void Executor::work() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
+void Executor::Shared::work() {
+  std::unique_lock lock(mutex);
+  while (!stopping) {
     Task task;
     if (take(task)) {
       lock.unlock();
@@ -40,9 +41,9 @@ void Executor::work() {
       task = nullptr;
       lock.lock();
     } else {
-      ++idle_;
-      wake_.wait(lock, [this] { return stopping_ || queued_ > 0; });
-      --idle_;
+      ++idle;
+      wake.wait(lock, [this] { return stopping || queued > 0; });
+      --idle;
     }
   }
 }
@@ -51,13 +52,13 @@ void Executor::stop() {
   std::vector<std::thread> threads;
   std::array<std::deque<Task>, kChannelCount> dropped;
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    dropped = std::exchange(queues_, {});
-    queued_ = 0;
+    const std::lock_guard lock(shared_->mutex);
+    shared_->stopping = true;
+    dropped = std::exchange(shared_->queues, {});
+    shared_->queued = 0;
     threads = std::exchange(threads_, {});
   }
-  wake_.notify_all();
+  shared_->wake.notify_all();
   for (std::thread& thread : threads) {
     if (thread.get_id() == std::this_thread::get_id()) {
       thread.detach();  // a handler closes its own server: it ends when the handler returns

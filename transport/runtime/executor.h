@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -18,7 +19,7 @@ class Executor {
  public:
   using Task = std::function<void()>;
 
-  explicit Executor(unsigned threads) : limit_(threads) {}
+  explicit Executor(unsigned threads) : limit_(threads), shared_(std::make_shared<Shared>()) {}
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
   ~Executor() { stop(); }
@@ -30,17 +31,22 @@ class Executor {
   void stop();
 
  private:
-  void work();
-  bool take(Task& task);
+  /// What the threads use; theirs too, since a task may stop and destroy the executor that runs it.
+  struct Shared {
+    void work();
+    bool take(Task& task);
 
-  unsigned limit_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::array<std::deque<Task>, kChannelCount> queues_;
-  std::size_t queued_ = 0;
-  std::size_t idle_ = 0;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::array<std::deque<Task>, kChannelCount> queues;
+    std::size_t queued = 0;
+    std::size_t idle = 0;
+    bool stopping = false;
+  };
+
+  const unsigned limit_;
+  const std::shared_ptr<Shared> shared_;
+  std::vector<std::thread> threads_;  // guarded by shared_->mutex
 };
 
 }  // namespace leat::transport

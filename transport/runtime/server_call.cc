@@ -13,6 +13,7 @@ ServerCallState::ServerCallState(std::shared_ptr<Connection> connection, Dispatc
                                  Dispatcher::Job job, Event& opened, TimePoint at)
     : connection_(std::move(connection)),
       dispatcher_(dispatcher),
+      alive_(dispatcher.weak_from_this().lock()),
       job_(std::move(job)),
       id_(opened.stream),
       service_(std::move(opened.open.service)),

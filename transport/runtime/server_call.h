@@ -51,6 +51,7 @@ class ServerCallState final : public CallState, public ServerCall, private Conte
   };
   std::shared_ptr<Connection> connection_;
   Dispatcher& dispatcher_;
+  std::shared_ptr<Dispatcher> alive_;  // a handler may close and let go of the server that it runs in
   Dispatcher::Job job_;
   wire::StreamId id_;
   std::string service_;
