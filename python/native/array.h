@@ -30,7 +30,7 @@ enum class Sharing : std::uint8_t {
 /// The array's elements, little-endian and contiguous in either order, shared where `sharing` and the layout
 /// permit it. `exclusive`: nobody but the caller's caller holds this object. kInvalidArgument naming a dtype
 /// that can't be sent.
-[[nodiscard]] Result<Tensor> to_tensor(PyObject* array, Sharing sharing, bool exclusive);
+[[nodiscard]] Result<Tensor> to_tensor(PyObject* object, Sharing sharing, bool exclusive);
 /// The same for anything that numpy takes for an array: lists, buffers.
 [[nodiscard]] Result<Tensor> to_tensor_from_any(PyObject* object, std::optional<DType> dtype);
 /// A numpy scalar's type and its element.
