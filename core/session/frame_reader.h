@@ -54,6 +54,10 @@ class FrameReader {
   void abandon() noexcept {
     if (in_body_) mode_ = FrameSink::Body::kDrop;
   }
+  /// What has arrived of the next header.
+  [[nodiscard]] Bytes partial_header() const noexcept {
+    return Bytes(header_bytes_).first(in_body_ ? 0 : header_have_);
+  }
   [[nodiscard]] bool stopped() const noexcept { return stopped_; }
   void stop() noexcept { stopped_ = true; }
 

@@ -38,12 +38,28 @@ void Session::commit(std::size_t size, TimePoint now) {
   now_ = now;
   if (closed()) return;
   reader_.commit(size);
+  refuse_strangers();
 }
 
 void Session::receive(Bytes bytes, TimePoint now) {
   now_ = now;
   if (closed()) return;
   reader_.consume(bytes);
+  refuse_strangers();
+}
+
+void Session::refuse_strangers() {
+  if (state_ != State::kAwaitHello) return;
+  // A hello's header: at most 4 KiB, so the length's upper bytes are nearly empty; then kind, channel, flags,
+  // stream.
+  static constexpr std::array<std::uint8_t, wire::FrameHeader::kSize> kMost = {0xff, 0x10, 0, 0, 1};
+  const Bytes begun = reader_.partial_header();
+  for (std::size_t i = 0; i < begun.size(); ++i) {
+    if (std::to_integer<std::uint8_t>(begun[i]) > kMost[i]) {
+      violation("its first bytes are no frame of Leat's");
+      return;
+    }
+  }
 }
 
 TimePoint Session::next_timeout() const noexcept {

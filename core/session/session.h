@@ -110,6 +110,8 @@ class Session final : private FrameSink {
   /// Ends a stream of the other side's as resource_exhausted and drops what still comes of it.
   void refuse(Stream& stream, std::string why);
 
+  /// Before a hello: closes as soon as what has arrived can't be the beginning of one.
+  void refuse_strangers();
   bool violation(const std::string& what);
   void finish_closing(Status status);
   void control(wire::Kind kind, wire::StreamId stream, const std::vector<std::byte>& body);

@@ -330,6 +330,17 @@ TEST(Session, TellsGarbageFromLeat) {
   }
 }
 
+TEST(Session, TellsShortGarbageFromTheBeginningOfAHello) {
+  for (const std::string_view garbage : {"GET /"sv, "SSH-"sv, "\xff\xff"sv}) {
+    Pair pair;
+    pair.server.receive(as_bytes(garbage), pair.now);
+    EXPECT_TRUE(pair.server.saw_garbage()) << garbage;
+  }
+  Pair pair;
+  for (const std::byte byte : pair.output(pair.client)) pair.server.receive(Bytes(&byte, 1), pair.now);
+  EXPECT_FALSE(pair.server.closed());
+}
+
 TEST(Session, RefusesAVersionItDoesNotSpeakNamingBoth) {
   Pair pair;
   std::vector<std::byte> body;

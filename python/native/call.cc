@@ -79,6 +79,8 @@ ItemStream::~ItemStream() {
 }
 
 py::object ItemStream::next() {
+  // Code in C that takes items without end (list, sum) runs no signal handler between them.
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   const Use use(*this);
   if (!call_) throw py::stop_iteration();
   std::optional<Payload> item;

@@ -1,14 +1,28 @@
 #include "gil.h"
 
 #include <atomic>
+#include <cxxabi.h>
 #include <new>
 #include <pthread.h>
+#include <unistd.h>
 #include <utility>
 
 namespace leat::python {
 namespace {
 
 std::atomic<bool> forbidden{false};
+
+/// Up to 3.13, CPython ends a thread that asks for the GIL while the interpreter exits, by unwinding its
+/// stack: through frames that hold Python objects and through noexcept ones, where the process would abort.
+/// Such a thread sleeps here instead until the process is gone, as CPython itself lets it from 3.14 on.
+template <class Taking>
+void take_or_sleep(Taking&& taking) noexcept {
+  try {
+    std::forward<Taking>(taking)();
+  } catch (abi::__forced_unwind&) {
+    for (;;) ::pause();
+  }
+}
 
 /// Holds one level of PyGILState for the thread's life, so that its Python state is not made anew each time.
 class ThreadState {
@@ -18,14 +32,14 @@ class ThreadState {
   ThreadState& operator=(const ThreadState&) = delete;
   ~ThreadState() {
     if (!made_ || forbidden.load()) return;
-    PyGILState_Ensure();
+    take_or_sleep([] { PyGILState_Ensure(); });
     PyGILState_Release(PyGILState_LOCKED);    // one level down, the GIL kept
     PyGILState_Release(PyGILState_UNLOCKED);  // the last one: ends the state and lets the GIL go
   }
   void make() {
     if (made_ || PyGILState_GetThisThreadState() != nullptr) return;
     made_ = true;
-    PyGILState_Ensure();
+    take_or_sleep([] { PyGILState_Ensure(); });
     PyEval_SaveThread();
   }
 
@@ -63,9 +77,13 @@ pthread_t main_thread{};
 TakeGil::TakeGil() noexcept {
   if (forbidden.load()) return;
   thread_state.make();
-  state_ = PyGILState_Ensure();
+  take_or_sleep([this] { state_ = PyGILState_Ensure(); });
   held_ = true;
   if (put_aside.load(std::memory_order_relaxed) != nullptr) drop_put_aside();
+}
+
+void ReleaseGil::restore(PyThreadState* state) noexcept {
+  take_or_sleep([state] { PyEval_RestoreThread(state); });
 }
 
 TakeGil::~TakeGil() {

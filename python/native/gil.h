@@ -31,12 +31,13 @@ class ReleaseGil {
  public:
   ReleaseGil() noexcept : saved_(PyGILState_Check() != 0 ? PyEval_SaveThread() : nullptr) {}
   ~ReleaseGil() {
-    if (saved_ != nullptr) PyEval_RestoreThread(saved_);
+    if (saved_ != nullptr) restore(saved_);
   }
   ReleaseGil(const ReleaseGil&) = delete;
   ReleaseGil& operator=(const ReleaseGil&) = delete;
 
  private:
+  static void restore(PyThreadState* state) noexcept;
   PyThreadState* saved_;
 };
 

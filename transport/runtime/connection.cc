@@ -69,6 +69,10 @@ void Connection::deliver(Lane /*lane*/, Bytes bytes) {
 }
 
 void Connection::lost(Status status) {
+  if (!was_open()) {
+    status =
+        Status(status.code(), status.message() + "; does a Leat server listen there, and under this scheme?");
+  }
   status.with_context(options_.url);
   calls_.session().link_lost(std::move(status));
 }

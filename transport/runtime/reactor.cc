@@ -4,6 +4,7 @@
 #include <array>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include "transport/runtime/clock.h"
@@ -126,6 +127,17 @@ bool Reactor::serve_pending() {
   return any;
 }
 
+/// The ring may have been meant for another thread's turn: one that waits, or that is about to.
+void Reactor::pass_ring_on(bool blocking) {
+  const std::lock_guard lock(mutex_);
+  wakeup_.clear();
+  if (waiting_ > 0) {
+    wakeup_.ring();
+  } else if (!blocking) {
+    swallowed_ = true;
+  }
+}
+
 void Reactor::turn(TimePoint until) {
   if (serve_pending()) until = TimePoint::min();
   TimePoint wake_at = until;
@@ -135,6 +147,7 @@ void Reactor::turn(TimePoint until) {
     const std::lock_guard lock(mutex_);
     if (!timeouts_.empty()) wake_at = std::min(wake_at, timeouts_.begin()->first);
     milliseconds = poll_timeout(wake_at, now());
+    if (milliseconds != 0 && std::exchange(swallowed_, false)) milliseconds = 0;
     blocking = milliseconds != 0;
     if (blocking) ++waiting_;
   }
@@ -142,20 +155,16 @@ void Reactor::turn(TimePoint until) {
   const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), milliseconds);
   const TimePoint at = now();
   std::vector<SourceId> due;
-  bool others_wait = false;
   {
     const std::lock_guard lock(mutex_);
     if (blocking) --waiting_;
-    others_wait = waiting_ > 0;
     for (auto it = timeouts_.begin(); it != timeouts_.end() && it->first <= at; ++it)
       due.push_back(it->second);
   }
   for (int i = 0; i < count; ++i) {
     const SourceId id = events[static_cast<std::size_t>(i)].data.u64;
     if (id == kWakeupId) {
-      wakeup_.clear();
-      // The ring may have been meant for another thread's turn, which would sleep on now that it is cleared.
-      if (others_wait) wakeup_.ring();
+      pass_ring_on(blocking);
     } else {
       serve(id, at);
     }

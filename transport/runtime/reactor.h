@@ -68,6 +68,7 @@ class Reactor {
   std::shared_ptr<Source> find(SourceId id);
   void serve(SourceId id, TimePoint at);
   bool serve_pending();
+  void pass_ring_on(bool blocking);
 
   int epoll_;
   Wakeup wakeup_;
@@ -77,6 +78,8 @@ class Reactor {
   std::multimap<TimePoint, SourceId> timeouts_;
   SourceId next_id_ = 1;
   int waiting_ = 0;  // threads inside a turn() that may block
+  bool swallowed_ =
+      false;  // a ring was cleared by a turn() that does not block; the next one that would must not
 };
 
 }  // namespace leat::transport

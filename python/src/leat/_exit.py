@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import weakref
 
 from . import _native
@@ -16,6 +17,7 @@ from . import _native
 GRACE = 1.0  # seconds for handlers to finish by themselves
 MERCY = 3.0  # and for those that were interrupted
 
+_pid = os.getpid()
 _open: weakref.WeakSet[_native.Peer | _native.Server] = weakref.WeakSet()
 
 
@@ -26,6 +28,9 @@ def register(native: _native.Peer | _native.Server) -> None:
 
 @atexit.register
 def _close_all() -> None:
+    if os.getpid() != _pid:  # a forked child: what is open is its parent's
+        _native.forbid_python()
+        return
     natives = list(_open)
     for native in natives:
         if isinstance(native, _native.Peer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
@@ -88,8 +89,15 @@ class Server:
                 return False
 
     def close(self) -> None:
-        """Stops listening, ends all connections and waits for the handlers that run. Safe to call twice."""
-        self._native.close()
+        """Stops listening, ends all connections and waits for the handlers that run. Safe to call twice.
+
+        Ctrl-C ends the wait; the server goes on closing in the background then.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            self._native.close()
+        elif not self._native.close_within(0.05):
+            while not self._native.wait_for(0.05):  # signals are handled between two rounds
+                pass
 
     def stats(self) -> dict[str, int]:
         """So far: connections (open now), connections_accepted, connections_refused, calls, calls_failed."""
