@@ -18,7 +18,7 @@ struct Pair {
   }
 
   /// What one side has to say, at most about `budget` bytes.
-  std::vector<std::byte> output(Session& from, std::size_t budget = 1U << 30U) {
+  std::vector<std::byte> output(Session& from, std::size_t budget = 1U << 30U) const {
     std::vector<std::byte> bytes;
     while (bytes.size() < budget) {
       Batch batch;
@@ -38,7 +38,7 @@ struct Pair {
       any = move(server, client, piece) || any;
     }
   }
-  bool move(Session& from, Session& to, std::size_t piece = 1U << 20U) {
+  bool move(Session& from, Session& to, std::size_t piece = 1U << 20U) const {
     const std::vector<std::byte> bytes = output(from);
     for (std::size_t at = 0; at < bytes.size(); at += piece) {
       to.receive(Bytes(bytes).subspan(at, std::min(piece, bytes.size() - at)), now);
