@@ -20,6 +20,19 @@ except KeyboardInterrupt:
 """
 CALL = "peer = leat.connect(url); scope = peer['scope']"
 
+NAPPING = """
+import os, threading, time
+class Napper:
+    def nap(self):
+        asleep.set()
+        time.sleep(3600)
+asleep = threading.Event()
+server = leat.serve({'napper': Napper()}, 'tcp://127.0.0.1:0')
+peer = leat.connect(server.url)
+threading.Thread(target=peer['napper'].nap, daemon=True).start()
+asleep.wait()
+"""
+
 CASES = {
     "a call": (CALL, "scope.sleep(3600)", "assert scope.one(1) == 1"),
     "a call with a timeout": (CALL, "scope.sleep.options(timeout=3600)(3600)", "assert scope.one(1) == 1"),
@@ -30,6 +43,8 @@ CASES = {
         "assert scope.one(1) == 1",
     ),
     "the end of a stream": (CALL + "; items = scope.slow_items()", "items.finish()", "assert scope.one(1) == 1"),
+    "a stream that never makes its reader wait": (CALL, "sum(scope.endless())", "assert scope.one(1) == 1"),
+    "a server's close while a handler runs": (NAPPING, "server.close()", "os._exit(0)"),
     "a server's wait": (
         "server = leat.serve({'x': object()}, 'tcp://127.0.0.1:0')",
         "server.wait()",
