@@ -14,6 +14,7 @@ SYMBOLIZER = "/usr/bin/llvm-symbolizer-19"
 ENVIRONMENT = {
     "asan": {
         "ASAN_SYMBOLIZER_PATH": SYMBOLIZER,
+        "LSAN_OPTIONS": f"suppressions={ROOT / 'tests' / 'lsan.supp'}:print_suppressions=0",
         "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
         ":check_initialization_order=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
