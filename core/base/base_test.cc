@@ -70,12 +70,26 @@ TEST(Statuses, SayWhatHappened) {
   EXPECT_EQ(code_name(Code::kUnauthenticated), "unauthenticated");
 }
 
+TEST(Statuses, SayWhetherTheCallIsKnownNotToHaveStarted) {
+  Status status(Code::kUnavailable, "draining");
+  EXPECT_FALSE(status.not_started());
+  const Status copy = status;
+  EXPECT_TRUE(status.mark_not_started().not_started());
+  EXPECT_FALSE(copy.not_started()) << "a copy does not change";
+  EXPECT_FALSE(status.mark_not_started(false).not_started());
+  EXPECT_FALSE(Status().mark_not_started().not_started()) << "what went well has run";
+  EXPECT_FALSE(status.outcome_unknown());
+  EXPECT_TRUE(status.mark_outcome_unknown().outcome_unknown());
+  EXPECT_FALSE(copy.outcome_unknown());
+  EXPECT_FALSE(Status().mark_outcome_unknown().outcome_unknown());
+}
+
 TEST(MetadataRules, AreChecked) {
   Metadata metadata{{"a", "1"}, {"a", "2"}, {"trace-bin", std::string("\0\xff", 2)}};
   EXPECT_TRUE(metadata.validate().ok());
   EXPECT_EQ(metadata.get("a"), "1");
   EXPECT_FALSE(metadata.get("b"));
-  EXPECT_EQ(metadata.byte_size(), 15U);
+  EXPECT_EQ(metadata.byte_size(), 15U + 3 * 32);
   EXPECT_EQ(Metadata({{"Upper", "x"}}).validate().message(),
             "metadata key 'Upper': only a-z, 0-9, '_', '.' and '-' are allowed");
   EXPECT_FALSE(Metadata({{"", "x"}}).validate().ok());

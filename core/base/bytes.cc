@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <cstring>
 #include <new>
 
@@ -15,9 +16,18 @@ bool drop_reference(const Buffer::Block& block) noexcept {
   return __atomic_fetch_sub(&block.references, 1U, __ATOMIC_ACQ_REL) == 1;
 }
 
-// The block header takes the first kAlignment bytes, so that the data behind it keeps the alignment.
 struct HeapBlock : Buffer::Block {};
-static_assert(sizeof(HeapBlock) <= Buffer::kAlignment);
+
+// Memory for a block with data behind it, wherever it begins. An aligned allocation would cost several times
+// an ordinary one: glibc's goes round the cache of each thread.
+constexpr std::size_t kBesideData = sizeof(HeapBlock) + Buffer::kAlignment - __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+static_assert(sizeof(HeapBlock) % __STDCPP_DEFAULT_NEW_ALIGNMENT__ == 0);
+
+std::byte* aligned_behind(HeapBlock* block) noexcept {
+  const auto behind = reinterpret_cast<std::uintptr_t>(block + 1);
+  const std::uintptr_t gap = (Buffer::kAlignment - behind % Buffer::kAlignment) % Buffer::kAlignment;
+  return reinterpret_cast<std::byte*>(block + 1) + gap;
+}
 
 template <class Owner>
 struct OwnerBlock : Buffer::Block {
@@ -39,11 +49,9 @@ Buffer own_container(Owner container) {
 
 Buffer Buffer::allocate(std::size_t size) {
   if (size == 0) return {};
-  constexpr std::align_val_t kAlign{kAlignment};
-  void* memory = ::operator new(size + kAlignment, kAlign);
-  auto* block = new (memory) HeapBlock;
-  block->destroy = [](Block* dying) noexcept { ::operator delete(static_cast<void*>(dying), kAlign); };
-  return adopt(block, {static_cast<const std::byte*>(memory) + kAlignment, size});
+  auto* block = new (::operator new(size + kBesideData)) HeapBlock;
+  block->destroy = [](Block* dying) noexcept { ::operator delete(static_cast<void*>(dying)); };
+  return adopt(block, {aligned_behind(block), size});
 }
 
 Buffer Buffer::copy(Bytes bytes) {

@@ -11,8 +11,18 @@ std::optional<std::string_view> Metadata::get(std::string_view key) const noexce
   return std::nullopt;
 }
 
+std::size_t Metadata::remove(std::string_view key) noexcept {
+  return std::erase_if(entries_, [key](const Entry& entry) { return entry.first == key; });
+}
+
+void Metadata::set(std::string key, std::string value) {
+  remove(key);
+  add(std::move(key), std::move(value));
+}
+
 std::size_t Metadata::byte_size() const noexcept {
-  std::size_t size = 0;
+  static constexpr std::size_t kPerEntry = 32;
+  std::size_t size = kPerEntry * entries_.size();
   for (const Entry& entry : entries_) size += entry.first.size() + entry.second.size();
   return size;
 }

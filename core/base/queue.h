@@ -38,6 +38,8 @@ class Queue {
     items_.clear();
     first_ = 0;
   }
+  /// Elements that there is memory for.
+  [[nodiscard]] std::size_t capacity() const noexcept { return items_.capacity(); }
 
  private:
   static constexpr std::size_t kSpare = 16;

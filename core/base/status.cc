@@ -59,6 +59,16 @@ Status& Status::with_context(std::string_view context) {
   return *this;
 }
 
+Status& Status::mark_not_started(bool not_started) {
+  if (rep_ && rep_->not_started != not_started) unique_rep()->not_started = not_started;
+  return *this;
+}
+
+Status& Status::mark_outcome_unknown() {
+  if (Rep* rep = unique_rep()) rep->outcome_unknown = true;
+  return *this;
+}
+
 std::string Status::to_string() const {
   std::string text(code_name(code()));
   if (!message().empty()) text += ": " + message();

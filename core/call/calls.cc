@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/base/canary.h"
+
 namespace leat::call {
 
 using session::Event;
 using std::chrono::microseconds;
 
 Channel choose_channel(const MethodRef& method, const CallOptions& options,
-                       const std::optional<Payload>& request) noexcept {
+                       const std::optional<Payload>& request, std::uint64_t bulk_threshold) noexcept {
   if (options.channel && *options.channel != Channel::kControl) return *options.channel;
   if (method.channel && *method.channel != Channel::kControl) return *method.channel;
-  if (request && request->byte_size() >= kBulkThreshold) return Channel::kBulk;
+  const bool large = request && request->byte_size() >= bulk_threshold;
+  const bool one_reply = method.kind == CallKind::kUnary || method.mostly_one_reply;
+  if (large && one_reply) return Channel::kBulk;
   return method.kind == CallKind::kUnary ? Channel::kRpc : Channel::kStream;
 }
 
@@ -35,13 +39,14 @@ Result<wire::StreamId> Calls::start(const MethodRef& method, std::optional<Paylo
     const Duration left = std::max(deadline - now, Duration::zero());
     open.timeout_us = static_cast<std::uint64_t>(std::chrono::ceil<microseconds>(left).count());
   }
-  const Result<wire::StreamId> id = session_.open(open, choose_channel(method, options, request));
+  const Channel channel = choose_channel(method, options, request, session_.options().bulk_threshold);
+  const Result<wire::StreamId> id = session_.open(open, channel);
   if (!id) return id;
   if (request) {
     const bool only = method.kind == CallKind::kUnary || method.kind == CallKind::kServerStream;
     if (Status sent = session_.send(*id, std::move(*request), only); !sent.ok()) {
       session_.cancel(*id, Code::kCancelled, {});
-      return failure(std::move(sent));
+      return failure(std::move(sent.mark_not_started()));
     }
   }
   if (deadline != kNever) watch(*id, deadline, true);
@@ -56,6 +61,11 @@ void Calls::cancel(wire::StreamId id, Code code, std::string reason) {
 void Calls::finish(wire::StreamId id, const Status& status, const Metadata& trailing) {
   forget(id);
   session_.end(id, status, trailing);
+}
+
+void Calls::reject(wire::StreamId id, Status status) {
+  forget(id);
+  session_.reject(id, std::move(status));
 }
 
 Status Calls::finish_with(wire::StreamId id, Payload reply) {
@@ -78,21 +88,16 @@ void Calls::forget(wire::StreamId id) {
 }
 
 std::optional<Event> Calls::next_event(TimePoint now) {
-  if (!expired_.empty()) {
-    std::optional<Event> event(std::move(expired_.front()));
-    expired_.pop_front();
-    return event;
-  }
   std::optional<Event> event = session_.next_event();
   if (!event) return event;
-  if (event->kind == Event::Kind::kOpened && event->open.timeout_us) {
+  if (event->kind == Event::Kind::kOpened && event->open->timeout_us) {
     // The caller may name any number; beyond ten years it is none.
     constexpr std::uint64_t kForever = 10ULL * 366 * 24 * 3600 * 1'000'000;
-    if (*event->open.timeout_us < kForever) {
-      const microseconds left(static_cast<std::int64_t>(*event->open.timeout_us));
+    if (*event->open->timeout_us < kForever) {
+      const microseconds left(static_cast<std::int64_t>(*event->open->timeout_us));
       watch(event->stream, now + left, false);
     } else {
-      event->open.timeout_us.reset();
+      event->open->timeout_us.reset();
     }
   } else if (event->kind == Event::Kind::kEnded || event->kind == Event::Kind::kCancelled) {
     forget(event->stream);
@@ -101,6 +106,7 @@ std::optional<Event> Calls::next_event(TimePoint now) {
 }
 
 TimePoint Calls::next_timeout() const noexcept {
+  if (canary::has(canary::Bug::kForgetDeadlines)) return session_.next_timeout();
   const TimePoint first = by_deadline_.empty() ? kNever : by_deadline_.begin()->first;
   return std::min(first, session_.next_timeout());
 }
@@ -108,18 +114,11 @@ TimePoint Calls::next_timeout() const noexcept {
 void Calls::on_timeout(TimePoint now) {
   while (!by_deadline_.empty() && by_deadline_.begin()->first <= now) {
     const wire::StreamId id = by_deadline_.begin()->second;
-    const Timed timed = timed_[id];
-    Event& event = expired_.emplace_back();
-    event.stream = id;
-    if (timed.local) {
-      event.kind = Event::Kind::kEnded;
-      event.status = Status(Code::kDeadlineExceeded, "the call's deadline passed before its answer came");
-      cancel(id, Code::kDeadlineExceeded, "deadline exceeded");
-    } else {
-      event.kind = Event::Kind::kCancelled;
-      event.status = Status(Code::kDeadlineExceeded, "the caller's deadline has passed");
-      finish(id, event.status, {});
-    }
+    const bool local = timed_[id].local;
+    forget(id);
+    // Does nothing if its end is among the events that nobody has heard yet.
+    session_.expire(id, {Code::kDeadlineExceeded, local ? "the call's deadline passed before its answer came"
+                                                        : "the caller's deadline has passed"});
   }
   session_.on_timeout(now);
 }

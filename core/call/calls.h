@@ -13,12 +13,11 @@
 
 namespace leat::call {
 
-/// Messages from this size on travel on the bulk channel unless schema or caller say otherwise.
-inline constexpr std::uint64_t kBulkThreshold = 256U << 10U;
-
-/// The channel for a call: the caller's wish, else the schema's, else by kind and size of the first message.
+/// The channel for a call: the caller's wish, else the schema's, else by kind; a unary request from
+/// `bulk_threshold` bytes on (session::Options) goes on bulk.
 [[nodiscard]] Channel choose_channel(const MethodRef& method, const CallOptions& options,
-                                     const std::optional<Payload>& request) noexcept;
+                                     const std::optional<Payload>& request,
+                                     std::uint64_t bulk_threshold) noexcept;
 
 /// When a call started at `now` must have ended; kNever without any limit.
 [[nodiscard]] TimePoint deadline_of(const MethodRef& method, const CallOptions& options,
@@ -39,6 +38,8 @@ class Calls {
   void cancel(wire::StreamId id, Code code, std::string reason);
   /// The callee's final status.
   void finish(wire::StreamId id, const Status& status, const Metadata& trailing);
+  /// The callee refuses a call that no handler has seen: the caller may try again whatever the method does.
+  void reject(wire::StreamId id, Status status);
   /// The callee's only message, which is also its ok.
   Status finish_with(wire::StreamId id, Payload reply);
 
@@ -48,7 +49,7 @@ class Calls {
 
   [[nodiscard]] TimePoint next_timeout() const noexcept;
   /// Calls past their deadline end: a local one as kEnded, a remote one as kCancelled, both
-  /// kDeadlineExceeded.
+  /// kDeadlineExceeded; but not those whose end has come and was not heard yet.
   void on_timeout(TimePoint now);
 
  private:
@@ -62,7 +63,6 @@ class Calls {
   session::Session session_;
   std::set<std::pair<TimePoint, wire::StreamId>> by_deadline_;
   std::unordered_map<wire::StreamId, Timed> timed_;
-  std::deque<session::Event> expired_;
 };
 
 }  // namespace leat::call

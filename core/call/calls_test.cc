@@ -7,23 +7,26 @@
 namespace leat::call {
 namespace {
 
+constexpr std::uint64_t kThreshold = 256U << 10U;
+
 using session::Batch;
 using session::Event;
 using Kind = Event::Kind;
 
 /// Two ends with a simulated clock between them.
 struct Ends {
-  Ends() : client({}, now), server(acceptor(), now) { run(); }
-  static session::Options acceptor() {
+  Ends() : client(side(false), now), server(side(true), now) { run(); }
+  static session::Options side(bool acceptor) {
     session::Options options;
-    options.acceptor = true;
+    options.acceptor = acceptor;
+    options.heartbeat_interval = {};  // so that the only timers are the calls'
     return options;
   }
-  void move(Calls& from, Calls& to) {
+  void move(Calls& from, Calls& to) const {
     Batch batch;
-    for (from.session().transmit(batch, 1U << 30U, now); !batch.empty();
-         from.session().transmit(batch, 1U << 30U, now)) {
-      for (const Slice& slice : batch.slices()) to.session().receive(slice.bytes, now);
+    for (from.session().transmit(Lane::kMain, batch, 1U << 30U, now); !batch.empty();
+         from.session().transmit(Lane::kMain, batch, 1U << 30U, now)) {
+      for (const Slice& slice : batch.slices()) to.session().receive(Lane::kMain, slice.bytes, now);
       batch.clear();
     }
   }
@@ -33,7 +36,7 @@ struct Ends {
       move(server, client);
     }
   }
-  std::vector<Event> events(Calls& calls) {
+  std::vector<Event> events(Calls& calls) const {
     std::vector<Event> all;
     while (auto event = calls.next_event(now)) {
       if (event->kind != Kind::kReady) all.push_back(std::move(*event));
@@ -60,7 +63,7 @@ TEST(CallDeadlines, EndTheCallOnBothSides) {
   Ends ends;
   const wire::StreamId id = ends.start(within(std::chrono::milliseconds(100)));
   ends.run();
-  EXPECT_EQ(ends.events(ends.server)[0].open.timeout_us, 100'000U);
+  EXPECT_EQ(ends.events(ends.server)[0].open->timeout_us, 100'000U);
   EXPECT_EQ(ends.client.next_timeout(), ends.now + std::chrono::milliseconds(100));
   EXPECT_EQ(ends.server.next_timeout(), ends.now + std::chrono::milliseconds(100));
   ends.now += std::chrono::milliseconds(99);
@@ -95,14 +98,53 @@ TEST(CallDeadlines, AreForgottenWhenTheAnswerComes) {
   EXPECT_EQ(ends.server.next_timeout(), kNever);
 }
 
+TEST(CallDeadlines, DoNotEndACallWhoseEndIsThereAlready) {
+  Ends ends;
+  const wire::StreamId id = ends.start(within(std::chrono::milliseconds(100)));
+  ends.run();
+  ends.events(ends.server);
+  ASSERT_TRUE(ends.server.finish_with(id, Payload{}).ok());
+  ends.run();
+  ends.now += std::chrono::seconds(1);
+  ends.client.on_timeout(ends.now);
+  const std::vector<Event> heard = ends.events(ends.client);
+  ASSERT_EQ(heard.size(), 2U);
+  EXPECT_EQ(heard[0].kind, Kind::kMessage);
+  EXPECT_EQ(heard[1].kind, Kind::kEnded);
+  EXPECT_TRUE(heard[1].status.ok());
+  EXPECT_EQ(ends.client.next_timeout(), ends.client.session().next_timeout());
+}
+
+TEST(CallDeadlines, EndACallBehindWhatHasComeBefore) {
+  Ends ends;
+  MethodRef method{"test", "Watch"};
+  method.kind = CallKind::kServerStream;
+  const TimePoint deadline = ends.now + std::chrono::milliseconds(100);
+  const wire::StreamId id = *ends.client.start(method, Payload{}, {}, deadline, ends.now);
+  ends.run();
+  ends.events(ends.server);
+  ASSERT_TRUE(ends.server.session().send(id, Payload{}, false).ok());
+  ends.run();
+  ends.now = deadline;
+  ends.client.on_timeout(ends.now);
+  const std::vector<Event> heard = ends.events(ends.client);
+  ASSERT_EQ(heard.size(), 2U);
+  EXPECT_EQ(heard[0].kind, Kind::kMessage);
+  EXPECT_EQ(heard[1].status.code(), Code::kDeadlineExceeded);
+}
+
 TEST(CallDeadlines, OfAgesAreNone) {
   Ends ends;
   ends.start(within(Duration::max()));
   ends.start({});
   ends.run();
+  int opened = 0;
   for (const Event& event : ends.events(ends.server)) {
-    EXPECT_FALSE(event.open.timeout_us);
+    if (!event.open) continue;
+    ++opened;
+    EXPECT_FALSE(event.open->timeout_us);
   }
+  EXPECT_EQ(opened, 2);
   EXPECT_EQ(ends.client.next_timeout(), kNever);
 }
 
@@ -119,17 +161,22 @@ TEST(CallMetadata, IsCheckedBeforeItIsSent) {
 TEST(Channels, AreChosenByWishThenSchemaThenSize) {
   MethodRef method{"test", "Wait"};
   CallOptions options;
-  EXPECT_EQ(choose_channel(method, options, Payload{}), Channel::kRpc);
-  const Payload large{Codec::kRaw, Buffer::allocate(kBulkThreshold), {}};
-  EXPECT_EQ(choose_channel(method, options, large), Channel::kBulk);
+  EXPECT_EQ(choose_channel(method, options, Payload{}, kThreshold), Channel::kRpc);
+  const Payload large{Codec::kRaw, Buffer::allocate(kThreshold), {}};
+  EXPECT_EQ(choose_channel(method, options, large, kThreshold), Channel::kBulk);
   method.kind = CallKind::kServerStream;
-  EXPECT_EQ(choose_channel(method, options, Payload{}), Channel::kStream);
+  EXPECT_EQ(choose_channel(method, options, Payload{}, kThreshold), Channel::kStream);
+  EXPECT_EQ(choose_channel(method, options, large, kThreshold), Channel::kStream);
+  method.mostly_one_reply = true;
+  EXPECT_EQ(choose_channel(method, options, Payload{}, kThreshold), Channel::kStream);
+  EXPECT_EQ(choose_channel(method, options, large, kThreshold), Channel::kBulk);
   method.channel = Channel::kRpc;
-  EXPECT_EQ(choose_channel(method, options, large), Channel::kRpc);
+  EXPECT_EQ(choose_channel(method, options, large, kThreshold), Channel::kRpc);
   options.channel = Channel::kBulk;
-  EXPECT_EQ(choose_channel(method, options, Payload{}), Channel::kBulk);
+  EXPECT_EQ(choose_channel(method, options, Payload{}, kThreshold), Channel::kBulk);
   options.channel = Channel::kControl;
-  EXPECT_EQ(choose_channel(method, options, Payload{}), Channel::kRpc) << "control is the framework's";
+  EXPECT_EQ(choose_channel(method, options, Payload{}, kThreshold), Channel::kRpc)
+      << "control is the framework's";
 }
 
 TEST(Names, AreSuggestedWhenTheyAreNear) {

@@ -64,9 +64,11 @@ Result<Target> MethodTable::find(std::string_view service, std::string_view meth
   if (at == services_.end()) {
     std::string names;
     for (const auto& [name, offered] : services_) names += (names.empty() ? "" : ", ") + name;
-    return failure(Code::kNotFound,
-                   "nothing is offered here as '" + std::string(service) + "'" + hint(service, names) +
-                       (names.empty() ? "; nothing is offered at all" : "; offered: " + names));
+    // The code is gRPC's; where an object was meant, its own language says what was not found.
+    Status status(Code::kUnimplemented,
+                  "nothing is offered here as '" + std::string(service) + "'" + hint(service, names) +
+                      (names.empty() ? "; nothing is offered at all" : "; offered: " + names));
+    return failure(std::move(status.with_remote_traceback("LookupError", "")));
   }
   if (const auto index = at->second->find_method(method)) return Target{at->second, *index};
   const std::string names = at->second->known_methods();

@@ -28,6 +28,7 @@ class MethodTable {
   /// kNotFound naming the services there are, or kUnimplemented naming the service's methods; both with the
   /// nearest name when one is near.
   [[nodiscard]] Result<Target> find(std::string_view service, std::string_view method) const;
+  [[nodiscard]] bool offers(std::string_view service) const { return services_.contains(service); }
   [[nodiscard]] std::vector<wire::Announcement> announcements() const;
 
  private:

@@ -11,6 +11,11 @@ namespace {
 // that keeping one array alive does not keep the others.
 constexpr std::uint64_t kShareBelow = 64U << 10U;
 
+// Early bytes that come in small pieces share chunks of this size, and a larger piece has a chunk of its own.
+// A vector that doubles would hold up to twice the window, which nobody has accounted for, and copy it as it
+// grows.
+constexpr std::uint64_t kEarlyChunk = 4U << 10U;
+
 std::uint64_t aligned(std::uint64_t size) noexcept {
   return (size + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
 }
@@ -45,8 +50,7 @@ void Assembly::admit(const Allocate& allocate) {
   attachments_ = allocate_attachments(prologue_.attachment_sizes, allocate);
   received_ = 0;
   skip_full_parts();
-  const std::vector<std::byte> early = std::exchange(early_, {});
-  append(early);
+  for (const std::vector<std::byte>& chunk : std::exchange(early_, {})) append(chunk);
 }
 
 void Assembly::skip_full_parts() noexcept {
@@ -69,8 +73,7 @@ void Assembly::wrote(std::size_t size) noexcept {
 
 void Assembly::append(Bytes bytes) {
   if (!admitted_) {
-    early_.insert(early_.end(), bytes.begin(), bytes.end());
-    received_ += bytes.size();
+    append_early(bytes);
     return;
   }
   while (!bytes.empty()) {
@@ -80,6 +83,26 @@ void Assembly::append(Bytes bytes) {
     wrote(size);
     bytes = bytes.subspan(size);
   }
+}
+
+void Assembly::append_early(Bytes bytes) {
+  while (!bytes.empty()) {
+    if (early_.empty() || early_.back().size() == early_.back().capacity()) {
+      const std::uint64_t chunk = std::max<std::uint64_t>(bytes.size(), kEarlyChunk);
+      early_.emplace_back().reserve(static_cast<std::size_t>(std::min(chunk, size_ - received_)));
+    }
+    std::vector<std::byte>& to = early_.back();
+    const Bytes part = bytes.first(std::min(bytes.size(), to.capacity() - to.size()));
+    to.insert(to.end(), part.begin(), part.end());
+    received_ += part.size();
+    bytes = bytes.subspan(part.size());
+  }
+}
+
+std::size_t Assembly::early_capacity() const noexcept {
+  std::size_t bytes = 0;
+  for (const std::vector<std::byte>& chunk : early_) bytes += chunk.capacity();
+  return bytes;
 }
 
 Payload Assembly::take() { return {prologue_.codec, std::move(head_), std::move(attachments_)}; }

@@ -1,4 +1,4 @@
-// Messages being put together from frames, and the budget that bounds them all.
+// Messages being put together from frames.
 #pragma once
 
 #include <cstddef>
@@ -13,24 +13,9 @@
 
 namespace leat::session {
 
-/// The bytes that a session spends on half-assembled and unread large messages. First come, first served:
-/// whoever can't be admitted waits in line, so that a large message is not starved by small ones behind it.
-class AssemblyBudget {
- public:
-  explicit AssemblyBudget(std::uint64_t bytes) : total_(bytes) {}
-  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
-  [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
-  [[nodiscard]] bool fits(std::uint64_t bytes) const noexcept { return bytes <= total_ - used_; }
-  void take(std::uint64_t bytes) noexcept { used_ += bytes; }
-  void give_back(std::uint64_t bytes) noexcept { used_ -= bytes; }
-
- private:
-  std::uint64_t total_;
-  std::uint64_t used_ = 0;
-};
-
-/// One message on its way in. Until it is admitted, its first bytes (at most a window) wait in a vector of
-/// their own; from then on they are written straight to where the application will read them.
+/// One message on its way in. Until it is admitted, its first bytes (at most a window) wait in chunks of
+/// their own, which take little more memory than there are bytes; from then on they are written straight to
+/// where the application will read them.
 class Assembly {
  public:
   using Allocate = std::function<Buffer(std::size_t)>;
@@ -42,6 +27,8 @@ class Assembly {
   [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
   [[nodiscard]] bool complete() const noexcept { return received_ == size_; }
   [[nodiscard]] bool admitted() const noexcept { return admitted_; }
+  /// The memory that early bytes take.
+  [[nodiscard]] std::size_t early_capacity() const noexcept;
 
   /// Allocates the destination and moves the early bytes into it.
   void admit(const Allocate& allocate);
@@ -59,6 +46,7 @@ class Assembly {
  private:
   [[nodiscard]] Buffer& part() noexcept { return part_ == 0 ? head_ : attachments_[part_ - 1]; }
   void skip_full_parts() noexcept;
+  void append_early(Bytes bytes);
 
   wire::Prologue prologue_;
   std::uint64_t size_;
@@ -68,7 +56,7 @@ class Assembly {
   std::size_t offset_ = 0;
   Buffer head_;
   std::vector<Buffer> attachments_;
-  std::vector<std::byte> early_;
+  std::vector<std::vector<std::byte>> early_;  // all but the last are full
 };
 
 /// A message whose bytes are all here already, in one piece: `body` behind the prologue.

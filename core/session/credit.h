@@ -7,13 +7,19 @@
 #include <cstdint>
 #include <optional>
 
+#include "core/base/canary.h"
+
 namespace leat::session {
 
 /// The writer's end: what the reader has allowed, and what was used of it.
 class SendCredit {
  public:
   explicit SendCredit(std::uint64_t window) : limit_(window) {}
-  [[nodiscard]] std::uint64_t available() const noexcept { return limit_ - used_; }
+  [[nodiscard]] std::uint64_t available() const noexcept {
+    return canary::has(canary::Bug::kIgnoreCredit) ? 1U << 30U : limit_ - used_;
+  }
+  [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
+  [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
   void use(std::uint64_t bytes) noexcept { used_ += bytes; }
   /// True if the new limit allows more than before.
   bool raise(std::uint64_t limit) noexcept {
@@ -31,14 +37,22 @@ class SendCredit {
 /// cost a credit frame each (as h2's flow control).
 class ReceiveCredit {
  public:
-  explicit ReceiveCredit(std::uint64_t window) : window_(window), limit_(window) {}
+  /// The writer was told of `told` bytes at least, and perhaps of up to `allowed`.
+  ReceiveCredit(std::uint64_t window, std::uint64_t told, std::uint64_t allowed)
+      : window_(window), limit_(told), allowed_(allowed) {}
+  explicit ReceiveCredit(std::uint64_t window) : ReceiveCredit(window, window, window) {}
 
   /// False if the writer went beyond its credit.
   [[nodiscard]] bool receive(std::uint64_t bytes) noexcept {
-    if (bytes > limit_ - received_) return false;
+    if (bytes > std::max(limit_, allowed_) - received_) return false;
     received_ += bytes;
     return true;
   }
+  [[nodiscard]] std::uint64_t window() const noexcept { return window_; }
+  [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
+  void grow(std::uint64_t window) noexcept { window_ = window; }
+  /// Before the writer has sent anything: it may know of no more than `told`.
+  void doubt(std::uint64_t told) noexcept { limit_ = std::min(limit_, told); }
   [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
 
   /// A message that ends at `position` was admitted: its writer may send it whole. Returns the limit to tell.
@@ -57,16 +71,10 @@ class ReceiveCredit {
     return limit_;
   }
 
-  /// Streams of large messages get a window that holds two of them, so that the writer need not wait for the
-  /// reader between any two; up to a bound that keeps unread bytes small.
-  void fit(std::uint64_t message_bytes) noexcept {
-    constexpr std::uint64_t kLargestWindow = 4U << 20U;
-    window_ = std::max(window_, std::min(2 * message_bytes, kLargestWindow));
-  }
-
  private:
   std::uint64_t window_;
-  std::uint64_t limit_;
+  std::uint64_t limit_;    // what the writer surely knows of
+  std::uint64_t allowed_;  // at first it may know of more
   std::uint64_t received_ = 0;
   std::uint64_t consumed_ = 0;
 };

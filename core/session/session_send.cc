@@ -1,6 +1,8 @@
 // The commands of a session: what the application wants sent.
 #include <limits>
+#include <utility>
 
+#include "core/base/canary.h"
 #include "core/session/session.h"
 
 namespace leat::session {
@@ -13,6 +15,15 @@ namespace {
 // between two turns of the writer's thread, little enough that a slow reader holds the writer back soon.
 constexpr std::uint64_t kQueueHigh = 64U << 10U;
 
+// Streams that have ended whose memory is kept for the next ones: as many as calls are usually under way.
+// None where faults are looked for, which would not be seen in memory that is still there.
+#ifdef NDEBUG
+constexpr std::size_t kSpareStreams = 256;
+#else
+constexpr std::size_t kSpareStreams = 0;
+#endif
+constexpr std::size_t kSpareQueue = 16;
+
 }  // namespace
 
 Stream* Session::find(wire::StreamId id) noexcept {
@@ -21,7 +32,14 @@ Stream* Session::find(wire::StreamId id) noexcept {
 }
 
 Result<wire::StreamId> Session::open(const wire::Open& open, Channel channel) {
+  Result<wire::StreamId> id = try_open(open, channel);
+  if (!id) id.error().mark_not_started();
+  return id;
+}
+
+Result<wire::StreamId> Session::try_open(const wire::Open& open, Channel channel) {
   if (!ready()) return failure(Code::kUnavailable, "the connection is not open");
+  if (drain_.told) return failure(Code::kUnavailable, "the other side is draining and takes no more calls");
   if (open.service.size() > wire::kMaxNameBytes || open.method.size() > wire::kMaxNameBytes) {
     return failure(Code::kInvalidArgument,
                    "a service or method name longer than " + std::to_string(wire::kMaxNameBytes) + " bytes");
@@ -35,13 +53,12 @@ Result<wire::StreamId> Session::open(const wire::Open& open, Channel channel) {
     return failure(Code::kResourceExhausted, "max_streams (" + std::to_string(options_.max_streams) +
                                                  ") calls are open on this connection");
   }
+  if (too_many_windows(true, open.kind)) return failure(Code::kResourceExhausted, windows_taken());
   const std::uint64_t sequence = next_sequence_[static_cast<std::size_t>(channel)]++;
   // Sequence 0 of the connector's control channel would be id 0, which means the session; so ids start at 1.
   const auto id = wire::StreamId::make(sequence + 1, options_.acceptor, channel);
-  auto& stream =
-      *streams_.emplace(id, std::make_unique<Stream>(id, true, remote_.stream_window, options_.stream_window))
-           .first->second;
-  ++local_streams_;
+  Stream& stream = add_stream(id, true, open.kind);
+  if (channel == Channel::kBulk) want_lane();
   scratch_.clear();
   open.encode(scratch_);
   enqueue(stream, Kind::kOpen, scratch_);
@@ -85,11 +102,33 @@ Status Session::send(wire::StreamId id, Payload payload, bool end_stream) {
 void Session::push_message(Stream& stream, Payload payload, bool end_stream) {
   Outgoing item;
   item.size = payload.byte_size();
+  if (!stream.message_queued) choose_channel(stream, item.size, end_stream);
   item.payload = std::move(payload);
   item.end_stream = end_stream;
   stream.queued_bytes += item.size;
   stream.send_ended = end_stream;
-  stream.queue.push(std::move(item));
+  Outgoing& last = stream.queue.push(std::move(item));
+  if (canary::has(canary::Bug::kSwapItems) && last.size % 16 == 1) {
+    Outgoing& first = stream.queue.front();
+    if (!first.started && first.kind == Kind::kMessage && !end_stream) std::swap(first, last);
+  }
+  if (can_send(stream)) scheduler_.add(stream);
+  if (end_stream && !stream.local) stop_receiving(stream);
+}
+
+/// The callee's first message picks the channel of its direction: a large answer to a unary call moves to
+/// bulk, and so does one that is all there is of a server stream.
+void Session::choose_channel(Stream& stream, std::uint64_t first_message, bool only) {
+  stream.message_queued = true;
+  if (stream.local || stream.send_channel == Channel::kBulk) return;
+  const bool unary = stream.kind == CallKind::kUnary && stream.send_channel == Channel::kRpc;
+  const bool like_unary =
+      stream.kind == CallKind::kServerStream && only && stream.send_channel == Channel::kStream;
+  if (!unary && !like_unary) return;
+  if (first_message < options_.bulk_threshold) return;
+  scheduler_.remove(stream);
+  stream.send_channel = Channel::kBulk;
+  want_lane();
   if (can_send(stream)) scheduler_.add(stream);
 }
 
@@ -105,6 +144,17 @@ void Session::half_close(wire::StreamId id) {
 }
 
 void Session::end(wire::StreamId id, const Status& status, const Metadata& trailing) {
+  // The mark may be of a call that the handler made itself; the handler has run.
+  if (status.not_started()) {
+    finish(id, Status(status).mark_not_started(false), trailing);
+  } else {
+    finish(id, status, trailing);
+  }
+}
+
+void Session::reject(wire::StreamId id, Status status) { finish(id, status.mark_not_started(), {}); }
+
+void Session::finish(wire::StreamId id, const Status& status, const Metadata& trailing) {
   Stream* stream = find(id);
   if (stream == nullptr || stream->local || stream->send_ended) return;
   stream->send_ended = true;
@@ -116,6 +166,16 @@ void Session::end(wire::StreamId id, const Status& status, const Metadata& trail
         body);
   }
   enqueue(*stream, Kind::kEnd, body);
+  stop_receiving(*stream);
+}
+
+void Session::stop_receiving(Stream& stream) {
+  if (stream.refused) return;
+  stream.refused = true;
+  stream.want_writable = false;
+  stop_reading(stream);
+  give_up_admission(stream);
+  try_admit(admission(stream));
 }
 
 void Session::cancel(wire::StreamId id, Code code, std::string reason) {
@@ -129,41 +189,73 @@ void Session::cancel(wire::StreamId id, Code code, std::string reason) {
   remove(*stream);
 }
 
+void Session::expire(wire::StreamId id, const Status& status) {
+  Stream* stream = find(id);
+  if (stream == nullptr) return;
+  emit(stream->local ? Event::Kind::kEnded : Event::Kind::kCancelled, stream).status = status;
+  if (stream->local) {
+    cancel(id, status.code(), status.message());
+  } else {
+    finish(id, status, {});
+  }
+}
+
 bool Session::full(wire::StreamId id) {
   Stream* stream = find(id);
   if (stream == nullptr || stream->queued_bytes < kQueueHigh) return false;
+  if (canary::has(canary::Bug::kNeverFull)) return false;
   stream->want_writable = true;
   return true;
 }
 
-void Session::transmit(Batch& batch, std::size_t budget, TimePoint now) {
+void Session::transmit(Lane lane, Batch& batch, std::size_t budget, TimePoint now) {
   now_ = now;
-  scheduler_.fill(batch, budget);
-  std::deque<Stream*>& served = scheduler_.served();
-  while (!served.empty()) {
-    Stream& stream = *served.front();
-    std::erase(served, &stream);
-    if (stream.want_writable && stream.queued_bytes < kQueueHigh) {
-      stream.want_writable = false;
-      emit(Event::Kind::kWritable, &stream);
+  scheduler_.fill(lane, batch, budget, now);
+  // Control frames go in order: none left, and the ping is out.
+  if (lane == Lane::kMain && heartbeat_.held() && !scheduler_.has_control()) heartbeat_.given(now);
+  std::vector<Stream*>& served = scheduler_.served();
+  for (Stream* stream : served) {
+    stream->served = false;
+    if (stream->want_writable && stream->queued_bytes < kQueueHigh) {
+      stream->want_writable = false;
+      emit(Event::Kind::kWritable, stream);
     }
     // The callee's last frame is the stream's end.
-    if (!stream.local && stream.send_ended && stream.queue.empty()) remove(stream);
+    if (!stream->local && stream->send_ended && stream->queue.empty()) remove(*stream);
+  }
+  served.clear();
+  if (drain_.announced) continue_drain();
+}
+
+void Session::stop_reading(Stream& stream) noexcept {
+  for (Inbound& in : inbound_) {
+    if (in.receiving != &stream) continue;
+    in.receiving = nullptr;
+    in.reader.abandon();
   }
 }
 
 void Session::remove(Stream& stream) {
   scheduler_.remove(stream);
-  if (receiving_ == &stream) {
-    receiving_ = nullptr;
-    reader_.abandon();
-  }
-  std::erase(waiting_, stream.id);
-  for (const auto& [end, bytes] : stream.charged) budget_.give_back(bytes);
+  if (canary::has(canary::Bug::kKeepStream) && stream.id.sequence() % 16 == 3) return;
+  stop_reading(stream);
+  give_up_admission(stream);
   (stream.local ? local_streams_ : remote_streams_) -= 1;
-  const bool freed = !stream.charged.empty();
-  streams_.erase(stream.id);
-  if (freed) try_admit();
+  if (stream.window_taken > 0) {
+    windows_.give_back(stream.window_taken);
+    tell_window();
+  }
+  Admission& line = admission(stream);
+  Streams::node_type node = streams_.extract(stream.id);
+  if (spare_streams_.size() < kSpareStreams && stream.queue.capacity() <= kSpareQueue) {
+    // Nothing of what it still held stays.
+    stream.queue.clear();
+    stream.assembly.reset();
+    stream.charged = {};
+    spare_streams_.push_back(std::move(node));
+  }
+  try_admit(line);
+  if (drain_.announced || drain_.told) continue_drain();
 }
 
 }  // namespace leat::session

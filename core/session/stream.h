@@ -14,7 +14,9 @@
 #include <vector>
 
 #include <leat/message.h>
+#include <leat/service.h>
 
+#include "core/base/lane.h"
 #include "core/base/queue.h"
 #include "core/session/assembly.h"
 #include "core/session/credit.h"
@@ -35,21 +37,36 @@ struct Outgoing {
 };
 
 struct Stream {
-  Stream(wire::StreamId stream_id, bool opened_here, std::uint64_t send_window, std::uint64_t receive_window)
+  Stream(wire::StreamId stream_id, bool opened_here, CallKind call_kind, std::uint64_t send_window,
+         const ReceiveCredit& receive_credit)
       : id(stream_id),
         local(opened_here),
+        kind(call_kind),
         send_channel(stream_id.channel()),
         send(send_window),
-        receive(receive_window) {}
+        receive(receive_credit) {}
+
+  /// Another stream in the memory of one that has ended.
+  void begin_anew(wire::StreamId stream_id, bool opened_here, CallKind call_kind, std::uint64_t send_window,
+                  const ReceiveCredit& receive_credit) {
+    Queue<Outgoing> memory = std::move(queue);
+    memory.clear();
+    *this = Stream(stream_id, opened_here, call_kind, send_window, receive_credit);
+    queue = std::move(memory);
+  }
 
   wire::StreamId id;
   bool local;
+  CallKind kind;
 
   // Sending.
   Channel send_channel;
-  bool send_started = false;  ///< a message frame is out: the channel stays
-  bool send_ended = false;    ///< the last thing to send is queued
-  bool scheduled = false;     ///< stands in its channel's round
+  Lane send_lane = Lane::kMain;
+  bool lane_taken = false;      ///< a frame of this direction is out: the lane stays
+  bool message_queued = false;  ///< there was a message: the channel stays
+  bool send_ended = false;      ///< the last thing to send is queued
+  bool scheduled = false;       ///< stands in its channel's round
+  bool served = false;          ///< stands among those whose frames went into the last batch
   bool want_writable = false;
   bool open_sent = false;
   SendCredit send;
@@ -58,10 +75,15 @@ struct Stream {
 
   // Receiving.
   bool receive_ended = false;
-  bool refused = false;  ///< ended by this side; what still arrives is dropped
+  /// Ended by this side, which only has to send the end; what still arrives is dropped, and its application
+  /// is told no more.
+  bool refused = false;
   bool headers_seen = false;
   ReceiveCredit receive;
+  std::uint64_t window_taken =
+      0;  ///< of the sum of windows; 0 where the other side sends one message at most
   std::optional<Assembly> assembly;
+  TimePoint progress;                    ///< when bytes of it last arrived
   std::uint64_t message_wire_bytes = 0;  ///< of the message being assembled, prologue included
   /// Messages that hold a share of the assembly budget: where they end, and how much. In order.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> charged;

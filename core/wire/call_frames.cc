@@ -9,20 +9,13 @@ namespace leat::wire {
 namespace {
 
 constexpr std::uint64_t kNoTimeout = 0;
+constexpr std::uint8_t kNotStarted = 1;  // bit of a status's marks; the others are for later versions
 constexpr std::uint8_t kLastCode = static_cast<std::uint8_t>(Code::kUnauthenticated);
 
 // Numbers that later versions may add read as kUnknown, as in gRPC.
 Code read_code(Reader& reader) {
   const std::uint8_t number = reader.u8();
   return number <= kLastCode ? static_cast<Code>(number) : Code::kUnknown;
-}
-
-std::string_view clipped(std::string_view text) {
-  if (text.size() <= kMaxReasonBytes) return text;
-  std::size_t end = kMaxReasonBytes;
-  // Not in the middle of a character: continuation bytes begin with the bits 10.
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-  return text.substr(0, end);
 }
 
 }  // namespace
@@ -64,11 +57,13 @@ std::optional<Headers> Headers::decode(Bytes body) {
 void End::encode(std::vector<std::byte>& out) const {
   Writer writer(out);
   writer.u8(static_cast<std::uint8_t>(status.code()));
+  writer.u8(status.not_started() ? kNotStarted : 0);
   writer.text(clipped(status.message()));
   writer.text(clipped(status.remote_type()));
   writer.text(clipped(status.remote_traceback()));
-  writer.varint(status.details().size());
-  for (const StatusDetail& detail : status.details()) {
+  const std::size_t details = std::min(status.details().size(), kMaxStatusDetails);
+  writer.varint(details);
+  for (const StatusDetail& detail : std::span(status.details()).first(details)) {
     writer.text(clipped(detail.type));
     writer.text(as_text(detail.value.bytes()));
   }
@@ -79,13 +74,16 @@ std::optional<End> End::decode(Bytes body) {
   Reader reader(body);
   End end;
   const Code code = read_code(reader);
+  const std::uint8_t marks = reader.u8();
   std::string message(reader.text(kMaxReasonBytes));
   std::string type(reader.text(kMaxReasonBytes));
   std::string traceback(reader.text(kMaxReasonBytes));
   end.status = Status(code, std::move(message));
+  end.status.mark_not_started((marks & kNotStarted) != 0);
   if (!type.empty() || !traceback.empty())
     end.status.with_remote_traceback(std::move(type), std::move(traceback));
   const std::uint64_t details = reader.varint();
+  if (details > kMaxStatusDetails) return std::nullopt;
   for (std::uint64_t i = 0; reader.ok() && i < details; ++i) {
     std::string name(reader.text(kMaxReasonBytes));
     end.status.with_detail({std::move(name), Buffer::copy(reader.text(kMaxFrameBody))});

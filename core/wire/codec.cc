@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "core/wire/limits.h"
+
 namespace leat::wire {
 
 void Writer::varint(std::uint64_t value) {
@@ -18,6 +20,14 @@ void Writer::metadata(const Metadata& metadata) {
     text(key);
     text(value);
   }
+}
+
+std::string_view clipped(std::string_view text) noexcept {
+  if (text.size() <= kMaxReasonBytes) return text;
+  std::size_t end = kMaxReasonBytes;
+  // Not in the middle of a character: continuation bytes begin with the bits 10.
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+  return text.substr(0, end);
 }
 
 std::uint64_t Reader::varint() {

@@ -65,6 +65,9 @@ class Writer {
   std::vector<std::byte>& out_;
 };
 
+/// The text, cut between two characters if it is longer than kMaxReasonBytes.
+[[nodiscard]] std::string_view clipped(std::string_view text) noexcept;
+
 /// Reads fields from a body. After the first field that does not fit, ok() is false and every read gives
 /// zero.
 class Reader {

@@ -61,7 +61,7 @@ TEST(WireFormatPage, ShowsACallInBytesThatDecode) {
   const StreamId stream = StreamId::make(1, false, Channel::kRpc);
   Token token{};
   for (std::size_t i = 0; i < token.size(); ++i) token[i] = static_cast<std::uint8_t>(i);
-  const Terms terms{0, 256U << 10U, 4ULL << 30U, "", {}};
+  const Terms terms{kSecondLane, 256U << 10U, 4U << 20U, 4ULL << 30U, "", {}};
   Open open;
   open.service = "test.Echo";
   open.method = "Echo";

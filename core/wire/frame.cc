@@ -27,15 +27,24 @@ std::string_view kind_name(Kind kind) noexcept {
     case Kind::kHello: return "hello";
     case Kind::kWelcome: return "welcome";
     case Kind::kStart: return "start";
+    case Kind::kAttach: return "attach";
+    case Kind::kGoaway: return "goaway";
     case Kind::kPing: return "ping";
     case Kind::kPong: return "pong";
     case Kind::kCredit: return "credit";
     case Kind::kClose: return "close";
+    case Kind::kDrained: return "drained";
+    case Kind::kLaneWanted: return "lane wanted";
+    case Kind::kAttached: return "attached";
+    case Kind::kWindow: return "window";
+    case Kind::kChannelCredit: return "channel credit";
     case Kind::kOpen: return "open";
     case Kind::kMessage: return "message";
     case Kind::kHeaders: return "headers";
     case Kind::kEnd: return "end";
     case Kind::kCancel: return "cancel";
+    case Kind::kHealthAsk: return "health ask";
+    case Kind::kHealth: return "health";
   }
   return {};
 }
@@ -61,7 +70,7 @@ std::optional<std::string> FrameHeader::invalid(std::size_t max_body) const {
   if ((flags & ~allowed) != 0) return name + " frame with unknown flags " + std::to_string(flags);
   if ((flags & kEndStream) != 0 && (flags & kLast) == 0)
     return "message frame that ends the stream but not its message";
-  const bool of_stream = kind >= Kind::kOpen || kind == Kind::kCredit;
+  const bool of_stream = (kind >= Kind::kOpen && kind <= Kind::kCancel) || kind == Kind::kCredit;
   if (of_stream && stream.value == 0) return name + " frame without a stream";
   if (!of_stream && stream.value != 0) return name + " frame with a stream";
   return std::nullopt;

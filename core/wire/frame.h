@@ -20,15 +20,24 @@ enum class Kind : std::uint8_t {
   kHello = 0x01,    ///< client to server, first frame: versions, features, limits, services
   kWelcome = 0x02,  ///< server to client: the version chosen, its token, limits, services
   kStart = 0x03,    ///< client to server: the token echoed; calls may follow
+  kAttach = 0x04,   ///< client to server, first frame of a second lane: the session's token
+  kGoaway = 0x05,   ///< the sender takes no more streams, and why
   kPing = 0x06,
   kPong = 0x07,
-  kCredit = 0x08,   ///< how far a stream may be written
-  kClose = 0x09,    ///< the session ends, and why
-  kOpen = 0x10,     ///< a new stream: method, deadline, metadata
-  kMessage = 0x11,  ///< a message, or a piece of one
-  kHeaders = 0x12,  ///< the callee's initial metadata
-  kEnd = 0x13,      ///< the callee's final status
-  kCancel = 0x14,   ///< the caller gives up
+  kCredit = 0x08,         ///< how far a stream may be written
+  kClose = 0x09,          ///< the session ends, and why
+  kDrained = 0x0a,        ///< after a goaway: none of the sender's calls are left
+  kLaneWanted = 0x0b,     ///< server to client: open the second lane
+  kAttached = 0x0c,       ///< server to client, first frame of a second lane: it is the session's now
+  kWindow = 0x0d,         ///< credit that streams opened from now on start with
+  kChannelCredit = 0x0e,  ///< how far a channel may be written
+  kOpen = 0x10,           ///< a new stream: method, deadline, metadata
+  kMessage = 0x11,        ///< a message, or a piece of one
+  kHeaders = 0x12,        ///< the callee's initial metadata
+  kEnd = 0x13,            ///< the callee's final status
+  kCancel = 0x14,         ///< the caller gives up
+  kHealthAsk = 0x51,
+  kHealth = 0x52,  ///< the answer to an ask
 };
 
 /// Flags of any frame.

@@ -26,6 +26,7 @@ void read_array(Reader& reader, std::array<std::uint8_t, N>& array) {
 void write_terms(Writer& writer, const Terms& terms) {
   writer.u32(terms.features);
   writer.u32(terms.stream_window);
+  writer.u32(terms.channel_window);
   writer.u64(terms.max_message);
   writer.text(terms.name);
   writer.varint(terms.services.size());
@@ -38,6 +39,7 @@ void write_terms(Writer& writer, const Terms& terms) {
 void read_terms(Reader& reader, Terms& terms) {
   terms.features = reader.u32();
   terms.stream_window = reader.u32();
+  terms.channel_window = reader.u32();
   terms.max_message = reader.u64();
   terms.name = reader.text(kMaxNameBytes);
   const std::uint64_t count = reader.varint();
@@ -108,6 +110,18 @@ std::optional<Start> Start::decode(Bytes body) {
   read_array(reader, start.token);
   start.link = reader.text(kMaxNameBytes);
   return checked(reader, std::move(start));
+}
+
+void Attach::encode(std::vector<std::byte>& out) const {
+  Writer writer(out);
+  write_array(writer, token);
+}
+
+std::optional<Attach> Attach::decode(Bytes body) {
+  Reader reader(body);
+  Attach attach;
+  read_array(reader, attach.token);
+  return checked(reader, attach);
 }
 
 }  // namespace leat::wire

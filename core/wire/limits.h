@@ -15,4 +15,8 @@ inline constexpr std::uint64_t kMaxPartBytes = std::uint64_t{1} << 48U;  ///< on
 inline constexpr std::size_t kMaxNameBytes = 1024;                       ///< a service's or a method's name
 inline constexpr std::size_t kMaxReasonBytes = 64U << 10U;  ///< a status's message, traceback or detail
 
+inline constexpr std::size_t kMaxStatusDetails = 256;
+inline constexpr std::size_t kMaxPingBody = 64;    ///< of a ping, which comes back in its pong
+inline constexpr std::size_t kMaxHealthAsks = 64;  ///< without an answer yet, each way
+
 }  // namespace leat::wire

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "core/wire/call_frames.h"
+#include "core/wire/flow_frames.h"
 #include "core/wire/frame.h"
 #include "core/wire/handshake.h"
+#include "core/wire/session_frames.h"
 
 namespace leat::wire {
 namespace {
@@ -48,6 +50,9 @@ std::optional<std::vector<std::byte>> round_trip(const Vector& vector) {
     case Kind::kHello: return again<Hello>(vector.body);
     case Kind::kWelcome: return again<Welcome>(vector.body);
     case Kind::kStart: return again<Start>(vector.body);
+    case Kind::kAttach: return again<Attach>(vector.body);
+    case Kind::kWindow: return again<Window>(vector.body);
+    case Kind::kChannelCredit: return again<ChannelCredit>(vector.body);
     case Kind::kCredit: return again<Credit>(vector.body);
     case Kind::kOpen: return again<Open>(vector.body);
     case Kind::kHeaders: return again<Headers>(vector.body);
@@ -63,6 +68,12 @@ std::optional<std::vector<std::byte>> round_trip(const Vector& vector) {
       out.insert(out.end(), vector.body.begin() + static_cast<std::ptrdiff_t>(out.size()), vector.body.end());
       return out;
     }
+    case Kind::kGoaway: return again<Goaway>(vector.body);
+    case Kind::kHealthAsk: return again<HealthAsk>(vector.body);
+    case Kind::kHealth: return again<Health>(vector.body);
+    case Kind::kDrained:
+    case Kind::kLaneWanted:
+    case Kind::kAttached:
     case Kind::kPing:
     case Kind::kPong: break;
   }

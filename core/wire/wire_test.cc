@@ -6,6 +6,7 @@
 #include "core/wire/codec.h"
 #include "core/wire/frame.h"
 #include "core/wire/handshake.h"
+#include "core/wire/session_frames.h"
 
 namespace leat::wire {
 namespace {
@@ -18,7 +19,8 @@ std::vector<std::byte> encoded(const T& value) {
 }
 
 Terms some_terms() {
-  return {0, 256U << 10U, 1ULL << 32U, "camera", {{"imaging.Microscope", {{1, 2, 3}}}, {"scope", {}}}};
+  return {kSecondLane, 256U << 10U, 4U << 20U,
+          1ULL << 32U, "camera",    {{"imaging.Microscope", {{1, 2, 3}}}, {"scope", {}}}};
 }
 
 TEST(Frame, SurvivesARoundTrip) {
@@ -118,17 +120,41 @@ TEST(Calls, SurviveARoundTrip) {
   const auto read = End::decode(encoded(end));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->status.to_string(), "not_found: no such frame");
+  EXPECT_FALSE(read->status.not_started());
   EXPECT_EQ(read->status.remote_type(), "KeyError");
   EXPECT_EQ(read->status.remote_traceback(), "at line 1");
   ASSERT_EQ(read->status.details().size(), 1U);
   EXPECT_EQ(read->status.details()[0].value.text(), "look elsewhere");
   EXPECT_EQ(read->trailing, end.trailing);
 
+  end.status.mark_not_started();
+  EXPECT_TRUE(End::decode(encoded(end))->status.not_started());
+
   EXPECT_EQ(Reason::decode(encoded(Reason{Code::kAborted, "enough"})), (Reason{Code::kAborted, "enough"}));
+}
+
+TEST(SessionFrames, SurviveARoundTrip) {
+  const Goaway goaway{{1, 2, 1ULL << 60U, 0}, "the server is restarted"};
+  EXPECT_EQ(Goaway::decode(encoded(goaway)), goaway);
+  EXPECT_EQ(HealthAsk::decode(encoded(HealthAsk{7, "camera"})), (HealthAsk{7, "camera"}));
+  EXPECT_EQ(Health::decode(encoded(Health{7, HealthState::kServing})), (Health{7, HealthState::kServing}));
+}
+
+TEST(SessionFrames, ReadAHealthOfTheFutureAsNotServing) {
+  const auto read = Health::decode(encoded(Health{1, static_cast<HealthState>(9)}));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->state, HealthState::kNotServing);
 }
 
 TEST(Calls, ReadACodeOfTheFutureAsUnknown) {
   EXPECT_EQ(Reason::decode(encoded(Reason{static_cast<Code>(77), "new"}))->code, Code::kUnknown);
+}
+
+TEST(Calls, TellTheFirstDetailsOfAStatusWithTooMany) {
+  End end;
+  end.status = Status(Code::kAborted, "much to say");
+  for (std::size_t i = 0; i <= kMaxStatusDetails; ++i) end.status.with_detail({"leat.Hint", {}});
+  EXPECT_EQ(End::decode(encoded(end))->status.details().size(), kMaxStatusDetails);
 }
 
 TEST(Calls, CutALongReasonBetweenCharacters) {
@@ -164,6 +190,9 @@ TEST(Bodies, AreRefusedWhenTruncated) {
   End end;
   end.trailing = {{"k", "v"}};
   expect_no_prefix_to_be_whole<End>(encoded(end));
+  expect_no_prefix_to_be_whole<Goaway>(encoded(Goaway{{}, "why"}));
+  expect_no_prefix_to_be_whole<HealthAsk>(encoded(HealthAsk{1, "camera"}));
+  expect_no_prefix_to_be_whole<Health>(encoded(Health{}));
 }
 
 TEST(Bodies, OfRandomBytesAreReadWithoutHarm) {
@@ -180,6 +209,9 @@ TEST(Bodies, OfRandomBytesAreReadWithoutHarm) {
     Reason::decode(bytes);
     Credit::decode(bytes);
     Prologue::decode(bytes);
+    Goaway::decode(bytes);
+    HealthAsk::decode(bytes);
+    Health::decode(bytes);
   }
 }
 

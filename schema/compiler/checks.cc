@@ -17,12 +17,14 @@ constexpr std::string_view kBuiltinFile = "leat/leat.fbs";
 class Scope {
  public:
   Scope(Parsed& parsed, std::string_view language) : parsed_(parsed), language_(language) {}
-  /// `spelled` stands in the scope because of the declaration `name`; `what` says how, if not directly.
-  void add(const std::string& spelled, const std::string& name, const std::string& what = {}) {
-    const auto [at, fresh] = names_.emplace(spelled, name);
-    if (fresh) return;
+  /// `spelled` stands in the scope because of the declaration `name`; `what` says how, if not directly. False
+  /// if it stood there already.
+  bool add(const std::string& spelled, const std::string& name, const std::string& what = {}) {
+    const auto [at, fresh] = names_.emplace(spelled, name + what);
+    if (fresh) return true;
     parsed_.complain(
         name, name + what + " is called '" + spelled + "' in " + language_ + ", and so is " + at->second);
+    return false;
   }
 
  private:
@@ -144,9 +146,17 @@ void check_names(Parsed& parsed, const NameRules& rules, bool one_scope) {
     if (service.file != schema.file) continue;
     scope(service.name).add(namer.type(service.name), service.name);
     scope(service.name).add(namer.type(service.name) + "Service", service.name, "'s base class");
+    if (!one_scope) {
+      scope(service.name)
+          .add(namer.type(service.name) + "AsyncService", service.name, "'s asynchronous base class");
+    }
     Scope methods(parsed, rules.language);
     for (const Method& method : service.methods) {
-      methods.add(namer.method(method.name), service.name + "." + method.name);
+      const std::string spelled = namer.method(method.name);
+      const std::string name = service.name + "." + method.name;
+      if (methods.add(spelled, name) && !one_scope && method.kind == CallKind::kUnary) {
+        methods.add(spelled + "_async", name, "'s asynchronous form");
+      }
     }
   }
 }

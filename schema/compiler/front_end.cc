@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, 7> kUnsupported = {
     "hash", "key", "shared", "force_align", "private", "flexbuffer", "nested_flatbuffer"};
 // Built into the parser, and kept in descriptors all the same.
 constexpr std::array<std::string_view, 3> kKept = {"streaming", "idempotent", "bit_flags"};
-constexpr std::array<std::string_view, 6> kMethodAttributes = {"streaming",   "idempotent", "channel",
-                                                               "deadline_ms", "compress",   "max_inflight"};
+constexpr std::array<std::string_view, 7> kMethodAttributes = {
+    "streaming", "idempotent", "channel", "deadline_ms", "compress", "max_inflight", "inline"};
 
 /// "path:line: column: error: message, originally at: path:line" as the parser gives it, without the column.
 /// The place it originally came from is the better one.

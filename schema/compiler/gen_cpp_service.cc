@@ -1,5 +1,6 @@
 #include "schema/compiler/gen_cpp_service.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -50,22 +51,26 @@ void emit_client(const Schema& schema, const Service& service, const std::string
     out.gap();
     out.doc("///", method.doc);
     const std::string ref = fmt::format("leat::schema::method_ref(service_info(), {})", i);
-    const auto with_request = [&](std::string_view result, std::string_view call) {
-      out.line("[[nodiscard]] {} {}(const {}& request = {{}},", result, names.name, names.request);
+    const auto with_request = [&](std::string_view result, std::string_view call,
+                                  std::string_view suffix = {}) {
+      out.line("[[nodiscard]] {} {}{}(const {}& request = {{}},", result, names.name, suffix, names.request);
       out.line("    const leat::CallOptions& options = {{}}) const {{");
-      out.line("  return leat::schema::{}<{}>(*caller_, {}, encode(request),", call, names.response_view,
-               ref);
+      out.line("  return leat::schema::{}<{}>({}caller_, {}, encode(request),", call, names.response_view,
+               call == "call_unary" ? "*" : "", ref);
       out.line("      options);");
     };
     const auto with_requests = [&](std::string_view result, std::string_view call) {
       out.line("[[nodiscard]] {}<{}, {}> {}(", result, names.request, names.response_view, names.name);
       out.line("    const leat::CallOptions& options = {{}}) const {{");
-      out.line("  return leat::schema::{}<{}, {}>(*caller_,", call, names.request, names.response_view);
+      out.line("  return leat::schema::{}<{}, {}>(caller_,", call, names.request, names.response_view);
       out.line("      {}, options);", ref);
     };
     switch (method.kind) {
       case CallKind::kUnary:
         with_request("leat::Result<leat::Message<" + names.response_view + ">>", "call_unary");
+        out.line("}}");
+        with_request("leat::Future<leat::Message<" + names.response_view + ">>", "call_unary_async",
+                     "_async");
         break;
       case CallKind::kServerStream:
         with_request("leat::Reader<" + names.response_view + ">", "call_server_stream");
@@ -96,21 +101,37 @@ std::string parameters(const Method& method, const MethodNames& names) {
   return declared;
 }
 
-void emit_base(const Schema& schema, const Service& service, const std::string& info, Emitter& out,
-               const CppTypes& types) {
+/// `later`: the base whose unary methods may be answered after they have returned.
+void emit_base(const Schema& schema, const Service& service, const std::string& info, bool later,
+               Emitter& out, const CppTypes& types) {
   out.gap();
   out.doc("///", service.doc);
-  out.line(
-      "/// The server's side: derive from it and give it to a server. Handlers run on several threads at "
-      "once; views");
-  out.line("/// of requests are valid until the handler returns.");
-  out.line("class {} : public leat::Service {{", types.type(service.name, "Service"));
+  if (later) {
+    out.line(
+        "/// The server's side for handlers that answer unary calls later, from any thread: each owns its "
+        "request and");
+    out.line("/// owes the answer to the responder. To answer at once is fine too. Streams are as in {}.",
+             types.type(service.name, "Service"));
+  } else {
+    out.line(
+        "/// The server's side: derive from it and give it to a server. Handlers run on several threads at "
+        "once; views");
+    out.line("/// of requests are valid until the handler returns.");
+  }
+  out.line("class {} : public leat::Service {{",
+           types.type(service.name, later ? "AsyncService" : "Service"));
   out.line(" public:");
   out.indent();
   for (const Method& method : service.methods) {
     const MethodNames names = names_of(schema, method, types);
     const bool one_reply = method.kind == CallKind::kUnary || method.kind == CallKind::kClientStream;
     out.doc("///", method.doc);
+    if (later && method.kind == CallKind::kUnary) {
+      out.line("virtual void {}(", names.name);
+      out.line("    leat::Message<{}> request, leat::Responder<{}> responder) = 0;", names.request_view,
+               names.response);
+      continue;
+    }
     out.line("virtual {} {}(",
              one_reply ? "leat::Result<" + names.response + ">" : std::string("leat::Status"), names.name);
     out.line("    {}) = 0;", parameters(method, names));
@@ -129,6 +150,17 @@ void emit_base(const Schema& schema, const Service& service, const std::string& 
     const MethodNames names = names_of(schema, method, types);
     const bool streams_replies = method.kind == CallKind::kServerStream || method.kind == CallKind::kBidi;
     out.line("  case {}:", i);
+    if (later && method.kind == CallKind::kUnary) {
+      out.line("    return leat::schema::serve_unary_async<{}, {}>(call,", names.request_view,
+               names.response);
+      out.line("        [this](auto&& request, auto&& responder) {{");
+      out.line(
+          "          {}(std::forward<decltype(request)>(request), "
+          "std::forward<decltype(responder)>(responder));",
+          names.name);
+      out.line("        }});");
+      continue;
+    }
     out.line("    return leat::schema::{}<{}{}>(call,", kServe[static_cast<std::size_t>(method.kind)],
              names.request_view, streams_replies ? ", " + names.response : std::string());
     out.line("        [this](leat::Context& context, auto&&... rest) {{ return {}(context, rest...); }});",
@@ -169,6 +201,8 @@ void emit_cpp_service_info(const Schema& schema, const Service& service, const s
     row += method.deadline_ms
                ? fmt::format(", .deadline = std::chrono::milliseconds({})", *method.deadline_ms)
                : std::string(", .deadline = {}");
+    if (method.max_inflight) row += fmt::format(", .max_inflight = {}", *method.max_inflight);
+    if (method.run_inline) row += ", .run_inline = true";
     out.line("     {}}},", row);
   }
   out.line("}}}};");
@@ -189,7 +223,10 @@ void emit_cpp_service(const Schema& schema, const Service& service, const std::s
                       Emitter& out, const CppTypes& types) {
   const std::string info = fmt::format("::{}::k{}", generated, types.namer().type(service.name));
   emit_client(schema, service, info, out, types);
-  emit_base(schema, service, info, out, types);
+  emit_base(schema, service, info, false, out, types);
+  const bool unary = std::ranges::any_of(
+      service.methods, [](const Method& method) { return method.kind == CallKind::kUnary; });
+  if (unary) emit_base(schema, service, info, true, out, types);
 }
 
 }  // namespace leat::schema

@@ -27,6 +27,7 @@ class PythonStub {
     for (const Service& service : schema_.services) {
       if (service.file != schema_.file) continue;
       emit_client(service);
+      emit_awaited(service);
       emit_base(service);
     }
     return head() + out_.text();
@@ -47,6 +48,7 @@ class PythonStub {
     head.gap();
     import("_np.", "import numpy as _np");
     import("_npt.", "import numpy.typing as _npt");
+    import("_aio.", "from leat import aio as _aio");
     head.line("from leat import schema as _schema");
     const std::vector<std::string> includes = types_.included_modules();
     if (!includes.empty()) head.gap();
@@ -114,40 +116,71 @@ class PythonStub {
     out_.line("def {}(self, value: {}) -> None: ...", name, write);
   }
 
+  /// What calls of a method give, and what they take as a stream of requests.
+  struct Calls {
+    std::string reply;  ///< with "{}" for the type
+    std::string stream;
+    std::string upload;  ///< with two
+    std::string exchange;
+    std::string requests;
+  };
+
   void emit_client(const Service& service) {
+    const std::string name = types_.namer().type(service.name);
     out_.gap();
-    out_.line("class {}(_schema.Client):", types_.namer().type(service.name));
+    out_.line("class {}(_schema.Client):", name);
     out_.indent();
     PythonTypes::emit_docstring(out_, service.doc);
-    for (const Method& method : service.methods) emit_call(method);
+    const Calls blocking{"{}", "_schema.Stream[{}]", "_schema.Upload[{}, {}]", "_schema.Exchange[{}, {}]",
+                         "_abc.Iterable[{}]"};
+    for (const Method& method : service.methods) emit_call(method, blocking);
+    out_.line("@{}", types_.builtin("classmethod"));
+    out_.line("def _awaited(cls) -> _Awaited{}: ...", name);
+    out_.dedent();
+  }
+
+  /// The same client as leat.aio.Peer.service() gives it, for type checkers alone.
+  void emit_awaited(const Service& service) {
+    out_.gap();
+    out_.line("class _Awaited{}(_schema.Client):", types_.namer().type(service.name));
+    out_.indent();
+    PythonTypes::emit_docstring(out_, service.doc);
+    const Calls awaited{"_aio.Call[{}]", "_aio.Stream[{}]", "_aio.Upload[{}, {}]", "_aio.Exchange[{}, {}]",
+                        "_abc.Iterable[{0}] | _abc.AsyncIterable[{0}]"};
+    for (const Method& method : service.methods) emit_call(method, awaited);
     if (service.methods.empty()) out_.line("...");
     out_.dedent();
   }
 
-  void emit_call(const Method& method) {
+  void emit_call(const Method& method, const Calls& calls) {
     const std::string name = types_.namer().method(method.name);
     const Table& request = schema_.tables[static_cast<std::size_t>(method.request)];
     const std::string request_type = types_.table(method.request);
     const std::string response = types_.table(method.response);
     const bool streams_requests = method.kind == CallKind::kClientStream || method.kind == CallKind::kBidi;
     const bool streams_replies = method.kind == CallKind::kServerStream || method.kind == CallKind::kBidi;
-    const std::string result = streams_replies ? "_schema.Stream[" + response + "]" : response;
+    const std::string result =
+        fmt::format(fmt::runtime(streams_replies ? calls.stream : calls.reply), response);
     const std::string timeout = "timeout: " + types_.builtin("float") + " | None = None";
-    const auto signature = [&](const std::string& parameters) {
+    const auto signature = [&](const std::string& parameters, const std::string& returns) {
       const std::string end = method.doc.empty() ? ": ..." : ":";
-      PythonTypes::emit_call(out_, fmt::format("def {}(self, {}) -> {}{}", name, parameters, result, end));
+      PythonTypes::emit_call(out_, fmt::format("def {}(self, {}) -> {}{}", name, parameters, returns, end));
       out_.indent();
       PythonTypes::emit_docstring(out_, method.doc);
       out_.dedent();
     };
+    out_.line("@_typing.overload");
     if (streams_requests) {
-      signature(fmt::format("requests: _abc.Iterable[{}], /, *, {}", request_type, timeout));
+      const std::string requests = fmt::format(fmt::runtime(calls.requests), request_type);
+      signature(fmt::format("requests: {}, /, *, {}", requests, timeout), result);
+      out_.line("@_typing.overload");
+      const std::string& call = streams_replies ? calls.exchange : calls.upload;
+      signature("*, " + timeout, fmt::format(fmt::runtime(call), request_type, response));
       return;
     }
+    signature(fmt::format("request: {}, /, *, {}", request_type, timeout), result);
     out_.line("@_typing.overload");
-    signature(fmt::format("request: {}, /, *, {}", request_type, timeout));
-    out_.line("@_typing.overload");
-    signature(fmt::format("*{}, {}", keywords(request, "timeout"), timeout));
+    signature(fmt::format("*{}, {}", keywords(request, "timeout"), timeout), result);
   }
 
   void emit_base(const Service& service) {
@@ -161,8 +194,9 @@ class PythonStub {
       const bool streams_requests = method.kind == CallKind::kClientStream || method.kind == CallKind::kBidi;
       const bool streams_replies = method.kind == CallKind::kServerStream || method.kind == CallKind::kBidi;
       out_.line("def {}(self, {}) -> {}:{}", types_.namer().method(method.name),
-                streams_requests ? "requests: _abc.Iterator[" + request + "]" : "request: " + request,
-                streams_replies ? "_abc.Iterable[" + response + "]" : response,
+                streams_requests ? "requests: _schema.Requests[" + request + "]" : "request: " + request,
+                streams_replies ? fmt::format("_abc.Iterable[{0}] | _abc.AsyncIterable[{0}]", response)
+                                : fmt::format("{0} | _abc.Awaitable[{0}]", response),
                 method.doc.empty() ? " ..." : "");
       out_.indent();
       PythonTypes::emit_docstring(out_, method.doc);

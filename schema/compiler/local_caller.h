@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,12 @@ struct LocalCall final : ServerCall {
     replies.pop_front();
     return payload;
   }
+  /// Whoever made the call waits for the answer; nothing is told of an answer that never comes.
+  std::shared_ptr<ServerCall> detach() override {
+    detached = true;
+    return {std::shared_ptr<void>(), this};
+  }
+  void finish(Status status) override { ended.set_value(std::move(status)); }
   Status send_initial_metadata(Metadata /*metadata*/) override { return {}; }
   void set_trailing_metadata(Metadata /*metadata*/) override {}
 
@@ -54,6 +61,8 @@ struct LocalCall final : ServerCall {
   LocalContext surroundings;
   std::deque<Payload> requests;
   std::deque<Payload> replies;
+  bool detached = false;
+  std::promise<Status> ended;
 };
 
 class LocalCaller final : public Caller {
@@ -102,7 +111,9 @@ class LocalCaller final : public Caller {
 
   Status run(LocalCall& call) {
     const std::optional<std::size_t> method = service_->find_method(call.name);
-    return method ? service_->handle_call(*method, call) : Status(Code::kUnimplemented, "no such method");
+    if (!method) return {Code::kUnimplemented, "no such method"};
+    Status status = service_->handle_call(*method, call);
+    return call.detached ? call.ended.get_future().get() : status;
   }
 
   std::shared_ptr<leat::Service> service_;

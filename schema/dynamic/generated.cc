@@ -22,9 +22,24 @@ Status check_size(const Payload& message) {
           "limit"};
 }
 
-Status bad_reply(const MethodRef& method, const Status& why) {
-  return {Code::kInternal, "the reply of " + std::string(method.service) + "." + std::string(method.method) +
-                               " can't be read: " + why.message()};
+std::shared_ptr<leat::detail::StartedCall> start(const std::shared_ptr<Caller>& caller,
+                                                 const MethodRef& method, std::optional<Payload> request,
+                                                 const CallOptions& options) {
+  if (request) {
+    if (Status status = check_size(*request); !status.ok()) {
+      auto failed = std::make_shared<leat::detail::StartedCall>();
+      failed->caller = caller;
+      failed->method = method;
+      failed->status = std::move(status);
+      return failed;
+    }
+  }
+  return leat::detail::StartedCall::start(caller, method, std::move(request), options);
+}
+
+Status cannot_detach(const ServerCall& call) {
+  return {Code::kUnimplemented, "method " + std::string(call.method()) +
+                                    " is answered later, which this connection's calls don't permit"};
 }
 
 Status check_kind(const ServerCall& call, CallKind kind) {

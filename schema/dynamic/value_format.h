@@ -22,6 +22,8 @@ enum class Ext : std::int8_t {
   kArray = 16,          ///< ArrayHeader, shape, and the elements if they are inline
   kAttachedBytes = 17,  ///< number of the attachment that holds them, u32
   kScalar = 18,         ///< dtype u8, then one little-endian element: a number of a numpy type
+  // Only inside the arguments of a call.
+  kRequests = 19,  ///< empty: an iterator of what the call's further messages hold
   // Never inside a value: a whole message of its own.
   kItemsFollow = 32,  ///< the answer is a stream, whose items are the messages after this one
 };

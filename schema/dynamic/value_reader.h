@@ -19,6 +19,10 @@
 //   bool end();
 //   Status error();
 //
+// A sink that reads the arguments of calls may also have this; to others such a value is malformed.
+//
+//   bool requests();                         // the stream of the messages that follow
+//
 // The sum of all counts announced so far never exceeds the bytes of the head, so a sink may reserve what it
 // is told.
 #pragma once
@@ -162,6 +166,11 @@ class Visitor {
           return fail(std::move(status));
         return settle() && told(sink_.scalar(dtype, element));
       }
+      case Ext::kRequests:
+        if constexpr (requires { sink_.requests(); }) {
+          if (payload.empty()) return settle() && told(sink_.requests());
+        }
+        break;
       case Ext::kItemsFollow: break;
     }
     return fail(unexpected_extension(type));

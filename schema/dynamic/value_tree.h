@@ -37,8 +37,8 @@ class Value {
   Value() = default;
   template <class T>
     requires std::constructible_from<Data, T> && (!std::same_as<std::remove_cvref_t<T>, Value>)
-  Value(T&& data)
-      : data_(std::forward<T>(data)) {}  // NOLINT(google-explicit-constructor): a value is what it holds
+  // NOLINTNEXTLINE(google-explicit-constructor): a value is what it holds
+  Value(T&& data) : data_(std::forward<T>(data)) {}
 
   [[nodiscard]] const Data& data() const noexcept { return data_; }
   template <class T>

@@ -83,6 +83,8 @@ class ValueWriter {
   Status inline_array(DType dtype, Order order, std::span<const std::int64_t> shape, Bytes data);
   /// One element of dtype_size(dtype) bytes, little-endian.
   void scalar(DType dtype, Bytes element);
+  /// Stands in a call's arguments for the stream of the messages that follow them; once at most.
+  void requests() { extension(Ext::kRequests, {}); }
 
   [[nodiscard]] std::size_t head_size() const noexcept { return head_.size(); }
   /// The message; the writer is empty afterwards.

@@ -77,6 +77,9 @@ Status apply_attributes(Method& method) {
       method.deadline_ms = count;
     } else if (name == "max_inflight") {
       status = parse_count(name, value, count);
+      method.max_inflight = count;
+    } else if (name == "inline") {
+      method.run_inline = true;
     } else if (name == "compress") {
       if (value != "auto" && value != "never") status = invalid(name, value, R"("auto" or "never")");
     }
@@ -86,6 +89,10 @@ Status apply_attributes(Method& method) {
     return {
         Code::kInvalidArgument,
         "attribute 'idempotent' permits a retry, which can't be had for a method that streams its requests"};
+  }
+  if (method.run_inline && method.kind != CallKind::kUnary) {
+    return {Code::kInvalidArgument,
+            "attribute 'inline' is for handlers that never wait, which one that streams does"};
   }
   return {};
 }

@@ -7,7 +7,7 @@
 
 namespace leat::schema {
 
-/// Fills in the method's kind, idempotent, channel and deadline from its attributes. kInvalidArgument naming
+/// Fills in what the method's attributes say: kind, idempotent, channel and so on. kInvalidArgument naming
 /// the attribute, what it says and what it may say.
 [[nodiscard]] Status apply_attributes(Method& method);
 

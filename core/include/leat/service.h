@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +35,8 @@ struct MethodInfo {
   bool idempotent = false;
   std::optional<Channel> channel{};
   std::optional<Duration> deadline{};
+  std::uint32_t max_inflight = 0;  ///< calls of it that run at a time, others wait; 0: no limit of its own
+  bool run_inline = false;         ///< known to be quick and never to wait: runs where the request is read
 };
 
 /// A service as it is announced in the handshake. Everything it refers to outlives the Service.
@@ -41,6 +44,20 @@ struct ServiceInfo {
   std::string_view name{};  ///< "imaging.Microscope", or the name an object was registered under
   std::span<const MethodInfo> methods{};
   Fingerprint fingerprint{};
+};
+
+/// What a call can be waited for without a thread that waits; see ClientCall::when() and ServerCall::when().
+enum class Moment : std::uint8_t {
+  kReadable,  ///< try_read() would find something: a message, or that no more will come
+  kWritable,  ///< try_write() would find room, or that the call has ended
+  kEnded,     ///< the call is over: its final status is known; for handlers: nobody waits for the answer any
+              ///< more
+};
+
+/// What a read that does not wait finds.
+struct Polled {
+  bool pending = false;            ///< nothing yet: ask again at Moment::kReadable
+  std::optional<Payload> message;  ///< none, and not pending: no more will come
 };
 
 /// One call as the server's handler sees it, of any kind. Used by one thread at a time.
@@ -68,6 +85,23 @@ class ServerCall {
   virtual Status send_initial_metadata(Metadata metadata) = 0;
   /// Metadata that will travel with the final status.
   virtual void set_trailing_metadata(Metadata metadata) = 0;
+
+  // Without waiting. The defaults wait, for stand-ins whose calls are all there from the beginning.
+
+  /// As read().
+  virtual Result<Polled> try_read();
+  /// As write(); false if there is no room now (then `reply` is untouched): ask again at Moment::kWritable.
+  virtual Result<bool> try_write(Payload& reply);
+  /// Calls `notify` once, when the moment has come: on this thread, before when() returns, if it has come
+  /// already; else on a thread of Leat's, with no lock held, where it must be quick and must not wait. One at
+  /// a time for each moment: another replaces it. Any thread.
+  virtual void when(Moment moment, std::function<void()> notify);
+  /// Lets the handler return before the call has ended: what handle_call() returns is ignored then, and the
+  /// call lives until finish(). nullptr if this call can't (a stand-in).
+  [[nodiscard]] virtual std::shared_ptr<ServerCall> detach() { return nullptr; }
+  /// The final status of a detached call; once. Any thread. Does not block. Letting go of a detached call
+  /// without it ends the call as kInternal.
+  virtual void finish(Status /*status*/) {}
 };
 
 /// Something that answers calls under a name. One object serves all connections, from several threads at
@@ -88,8 +122,9 @@ class Service {
   [[nodiscard]] virtual std::string known_methods() const;
 
   /// Answers one call: reads requests, writes replies, and returns the call's final status. May block; runs
-  /// on a thread of Leat's, inline between reads of the socket only if it is known to be quick. Must not
-  /// throw across this boundary (an exception is caught and answered as kUnknown with its what()).
+  /// on a thread of Leat's, inline between reads of the socket only if it is known to be quick. May return
+  /// early and go on elsewhere after ServerCall::detach(). Must not throw across this boundary (an exception
+  /// is caught and answered as kUnknown with its what()).
   virtual Status handle_call(std::size_t method, ServerCall& call) = 0;
 };
 
@@ -101,10 +136,13 @@ struct MethodRef {
   bool idempotent = false;
   std::optional<Channel> channel{};
   std::optional<Duration> deadline{};  ///< the schema's default; CallOptions::timeout overrides it
+  /// Of a server stream: it nearly always has one reply. Its request takes the channel that a unary one's would
+  /// if it is large.
+  bool mostly_one_reply = false;
 };
 
-/// One call as the client sees it, of any kind. Used by one thread at a time, except cancel(), which any
-/// thread may call. Destroying it before the end cancels the call.
+/// One call as the client sees it, of any kind. Used by one thread at a time, except that one may write while
+/// another reads, and that any thread may call cancel(). Destroying it before the end cancels the call.
 class ClientCall {
  public:
   virtual ~ClientCall() = default;
@@ -124,6 +162,20 @@ class ClientCall {
   virtual const Metadata& initial_metadata() = 0;
   /// Valid after finish().
   [[nodiscard]] virtual const Metadata& trailing_metadata() const noexcept = 0;
+
+  // Without waiting. The defaults wait, for stand-ins whose calls are done at once.
+
+  /// As read().
+  virtual Polled try_read();
+  /// As write(); false if there is no room now (then `request` is untouched): ask again at Moment::kWritable.
+  virtual Result<bool> try_write(Payload& request);
+  /// True if finish() would not wait.
+  [[nodiscard]] virtual bool ended() { return true; }
+  /// Waits until the moment has come, or until `limit` has passed or the wait was interrupted: false then, and
+  /// the call goes on. Reads from the connection meanwhile, as read() does. Several threads may wait.
+  virtual bool wait(Moment /*moment*/, Duration /*limit*/) { return true; }
+  /// As ServerCall::when().
+  virtual void when(Moment moment, std::function<void()> notify);
 };
 
 /// Something that can make calls: a peer, or an in-memory stand-in. Thread-safe.
@@ -137,6 +189,10 @@ class Caller {
   /// message.
   virtual Result<std::unique_ptr<ClientCall>> start(const MethodRef& method, std::optional<Payload> request,
                                                     const CallOptions& options) = 0;
+  /// Runs user code that was waiting for something (a callback, the rest of a coroutine) on a thread where it
+  /// may take its time; exactly once, at the latest when the connection is closed. It may let go of this
+  /// caller before post() has returned. The default runs it at once.
+  virtual void post(std::function<void()> work) { work(); }
 };
 
 }  // namespace leat

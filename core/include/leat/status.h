@@ -62,12 +62,23 @@ class [[nodiscard]] Status {
   [[nodiscard]] const std::string& remote_traceback() const noexcept;
   /// The remote exception's type as the other side spells it ("ValueError"); empty if there is none.
   [[nodiscard]] const std::string& remote_type() const noexcept;
+  /// True if the request is known not to have reached a handler: to try again is safe whatever the method
+  /// does. False says nothing: the call may have run, or not.
+  [[nodiscard]] bool not_started() const noexcept { return rep_ != nullptr && rep_->not_started; }
+  /// True if the connection was lost after the request may have left and before its answer came: nobody knows
+  /// whether the call has run.
+  [[nodiscard]] bool outcome_unknown() const noexcept { return rep_ != nullptr && rep_->outcome_unknown; }
 
   /// These return the status itself, for building one up. They do nothing to a success.
   Status& with_detail(StatusDetail detail);
   Status& with_remote_traceback(std::string type, std::string traceback);
   /// Puts `context` and ": " before the message.
   Status& with_context(std::string_view context);
+  /// For those who refuse a call before its handler. A handler that passes on the failure of a call of its
+  /// own need not care: its mark ends with it.
+  Status& mark_not_started(bool not_started = true);
+  /// For those who find a connection lost.
+  Status& mark_outcome_unknown();
 
   /// "unavailable: tcp://127.0.0.1:5700: connection refused", or "ok".
   [[nodiscard]] std::string to_string() const;
@@ -75,6 +86,8 @@ class [[nodiscard]] Status {
  private:
   struct Rep {
     Code code = Code::kUnknown;
+    bool not_started = false;
+    bool outcome_unknown = false;
     std::string message;
     std::vector<StatusDetail> details;
     std::string remote_type;

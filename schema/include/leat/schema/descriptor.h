@@ -134,6 +134,8 @@ struct Method {
   bool idempotent = false;
   std::optional<Channel> channel = {};
   std::optional<std::uint32_t> deadline_ms = {};
+  std::optional<std::uint32_t> max_inflight = {};  ///< calls of it that one server runs at a time
+  bool run_inline = false;                         ///< known to be quick: runs where the request is read
   std::string doc = {};
   Attributes attributes = {};  ///< all of them, those above included
 };

@@ -1,6 +1,6 @@
 // All that code written by `leatc --cpp` needs at run time. Not meant to be used by hand; what of it shows up
-// in generated signatures is documented where it is declared: VectorView, RequestReader, Upload, Exchange,
-// Box.
+// in generated signatures is documented where it is declared: VectorView, Future, RequestReader, Upload,
+// Exchange, Responder, Box.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,13 @@
 #include <string_view>
 #include <utility>
 
+#include <leat/future.h>
 #include <leat/message.h>
 #include <leat/schema/access.h>
 #include <leat/schema/descriptor.h>
 #include <leat/schema/fields.h>
 #include <leat/schema/request_streams.h>
+#include <leat/schema/responder.h>
 #include <leat/schema/verify.h>
 #include <leat/schema/views.h>
 #include <leat/service.h>
@@ -53,12 +55,16 @@ template <class View>
           .deadline = method.deadline};
 }
 
-/// kResourceExhausted for a message that finish_message() gave up on.
-[[nodiscard]] Status check_size(const Payload& message);
-/// A failure to read a reply is the server's fault: kInternal, naming the method.
-[[nodiscard]] Status bad_reply(const MethodRef& method, const Status& why);
+/// Starts a call whose typed end is given out at once; a request that finish_message() gave up on fails
+/// there.
+[[nodiscard]] std::shared_ptr<leat::detail::StartedCall> start(const std::shared_ptr<Caller>& caller,
+                                                               const MethodRef& method,
+                                                               std::optional<Payload> request,
+                                                               const CallOptions& options);
 /// kInvalidArgument unless the call was opened as the method's kind.
 [[nodiscard]] Status check_kind(const ServerCall& call, CallKind kind);
+/// For a stand-in whose calls must be answered when the handler returns.
+[[nodiscard]] Status cannot_detach(const ServerCall& call);
 /// The request of a call that has exactly one.
 [[nodiscard]] Result<Payload> read_request(ServerCall& call);
 
@@ -70,25 +76,29 @@ template <class View>
   Result<Payload> reply = caller.call(method, std::move(request), options);
   if (!reply) return failure(reply.error());
   Result<Message<View>> message = View::decode(std::move(*reply));
-  if (!message) return failure(bad_reply(method, message.error()));
+  if (!message) return failure(leat::detail::bad_reply(method, message.error()));
   return message;
 }
 template <class View>
-[[nodiscard]] Reader<View> call_server_stream(Caller& caller, const MethodRef& method, Payload request,
-                                              const CallOptions& options) {
-  if (Status status = check_size(request); !status.ok()) return Reader<View>(std::move(status));
-  Result<std::unique_ptr<ClientCall>> call = caller.start(method, std::move(request), options);
-  return call ? Reader<View>(std::move(*call)) : Reader<View>(call.error());
+[[nodiscard]] Future<Message<View>> call_unary_async(const std::shared_ptr<Caller>& caller,
+                                                     const MethodRef& method, Payload request,
+                                                     const CallOptions& options) {
+  return Future<Message<View>>(start(caller, method, std::move(request), options));
+}
+template <class View>
+[[nodiscard]] Reader<View> call_server_stream(const std::shared_ptr<Caller>& caller, const MethodRef& method,
+                                              Payload request, const CallOptions& options) {
+  return Reader<View>(start(caller, method, std::move(request), options));
 }
 template <class M, class View>
-[[nodiscard]] Upload<M, View> call_client_stream(Caller& caller, const MethodRef& method,
-                                                 const CallOptions& options) {
-  return Upload<M, View>(caller.start(method, std::nullopt, options));
+[[nodiscard]] Upload<M, View> call_client_stream(const std::shared_ptr<Caller>& caller,
+                                                 const MethodRef& method, const CallOptions& options) {
+  return Upload<M, View>(start(caller, method, std::nullopt, options));
 }
 template <class M, class View>
-[[nodiscard]] Exchange<M, View> call_bidi(Caller& caller, const MethodRef& method,
+[[nodiscard]] Exchange<M, View> call_bidi(const std::shared_ptr<Caller>& caller, const MethodRef& method,
                                           const CallOptions& options) {
-  return Exchange<M, View>(caller.start(method, std::nullopt, options));
+  return Exchange<M, View>(start(caller, method, std::nullopt, options));
 }
 
 /// Server side: each reads what the kind of call gives, runs the handler and sends what it returns.
@@ -104,6 +114,19 @@ Status serve_unary(ServerCall& call, Handler&& handler) {
   Payload payload = encode(*reply);
   if (Status status = check_size(payload); !status.ok()) return status;
   return call.write(std::move(payload));
+}
+/// The same for a handler that takes its request and a Responder, and may answer later.
+template <class View, class M, class Handler>
+Status serve_unary_async(ServerCall& call, Handler&& handler) {
+  if (Status status = check_kind(call, CallKind::kUnary); !status.ok()) return status;
+  Result<Payload> request = read_request(call);
+  if (!request) return request.error();
+  Result<Message<View>> message = View::decode(std::move(*request));
+  if (!message) return message.error();
+  std::shared_ptr<ServerCall> later = call.detach();
+  if (!later) return cannot_detach(call);
+  std::forward<Handler>(handler)(std::move(*message), Responder<M>(std::move(later)));
+  return {};
 }
 template <class View, class M, class Handler>
 Status serve_server_stream(ServerCall& call, Handler&& handler) {

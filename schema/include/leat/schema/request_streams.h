@@ -44,26 +44,7 @@ class RequestReader {
   /// kOk unless a request could not be read; return it from the handler if it is not.
   [[nodiscard]] const Status& status() const noexcept { return status_; }
 
-  class iterator {
-   public:
-    using value_type = Message<View>;
-    using difference_type = std::ptrdiff_t;
-    using iterator_category = std::input_iterator_tag;
-    iterator() = default;
-    explicit iterator(RequestReader* reader) : reader_(reader), item_(reader->next()) {}
-    const Message<View>& operator*() const { return *item_; }
-    const Message<View>* operator->() const { return &*item_; }
-    iterator& operator++() {
-      item_ = reader_->next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const iterator& it, std::default_sentinel_t /*end*/) { return !it.item_; }
-
-   private:
-    RequestReader* reader_ = nullptr;
-    std::optional<Message<View>> item_;
-  };
+  using iterator = ItemIterator<RequestReader, View>;
   iterator begin() { return iterator(this); }
   std::default_sentinel_t end() const noexcept { return {}; }
 
@@ -73,77 +54,82 @@ class RequestReader {
   bool ended_ = false;
 };
 
-/// A client stream, for the client: write() requests, then finish() for the one reply. Not thread-safe,
-/// movable. Destroying it before finish() cancels the call.
+/// A client stream, for the client: write() requests, then finish() for the one reply. One thread at a time,
+/// and one step at a time, except cancel(). Movable. Destroying it before finish() cancels the call.
 template <class M, class View>
 class Upload {
  public:
-  explicit Upload(Result<std::unique_ptr<ClientCall>> call) {
-    if (call) {
-      call_ = std::move(*call);
-    } else {
-      status_ = call.error();
-    }
-  }
+  explicit Upload(std::shared_ptr<detail::StartedCall> call) noexcept : call_(std::move(call)) {}
 
   /// Sends one request. Blocks while the server's window is full; fails once the call has ended, and finish()
   /// says why.
-  Status write(const M& request) { return call_ ? call_->write(encode(request)) : status_; }
-  /// No more requests: waits for the reply and the final status.
-  Result<Message<View>> finish() {
-    if (!call_)
-      return failure(status_.ok() ? Status(Code::kFailedPrecondition, "finish() was called twice") : status_);
-    const std::unique_ptr<ClientCall> call = std::move(call_);
-    const Status closed = call->half_close();
-    std::optional<Payload> reply = call->read();
-    if (Status status = call->finish(); !status.ok()) return failure(std::move(status));
-    if (!closed.ok()) return failure(closed);
-    if (!reply) return failure(Code::kInternal, "the server ended the call without a reply");
-    return View::decode(std::move(*reply));
+  Status write(const M& request) { return call_->call ? call_->call->write(encode(request)) : call_->status; }
+  /// As write(), without waiting: await it, or give it a callback, before the next one. `request` may go at
+  /// once.
+  Pending<Status> write_async(const M& request) {
+    return detail::write_later(call_.shared(), encode(request));
   }
-  void cancel() noexcept {
-    if (call_) call_->cancel();
+  /// No more requests: waits for the reply and the final status. Once.
+  Result<Message<View>> finish() { return finish_async().get(); }
+  /// No more requests: the reply and the final status to come. Once. The call belongs to the future from here
+  /// on.
+  Future<Message<View>> finish_async() {
+    if (std::exchange(finished_, true)) return Future<Message<View>>(refuse());
+    if (call_->call) {
+      if (Status closed = call_->call->half_close(); !closed.ok()) {
+        call_->status = std::move(closed);
+        call_->cancel();
+      }
+    }
+    call_.hand_on();
+    return Future<Message<View>>(call_.shared());
   }
+  /// Ends the call as kCancelled unless it has ended. Does not wait. Any thread.
+  void cancel() noexcept { call_->cancel(); }
 
  private:
-  std::unique_ptr<ClientCall> call_;
-  Status status_;
+  std::shared_ptr<detail::StartedCall> refuse() const {
+    auto refused = std::make_shared<detail::StartedCall>();
+    refused->caller = call_->caller;
+    refused->status = Status(Code::kFailedPrecondition, "finish() was called twice");
+    return refused;
+  }
+
+  detail::CallOwner call_;
+  bool finished_ = false;
 };
 
 /// A bidirectional stream, for the client: write() and next() in any order, close() after the last request,
-/// finish() for the final status. Not thread-safe, movable. Destroying it before the end cancels the call.
+/// finish() for the final status. One thread (or coroutine) may write while another reads, unless the
+/// connection has interceptors, which see one step of a call at a time; each one step at a time. cancel()
+/// from any thread. Movable. Destroying it before the end cancels the call.
 template <class M, class View>
 class Exchange {
  public:
-  explicit Exchange(Result<std::unique_ptr<ClientCall>> call)
-      : started_(call ? Status() : call.error()),
-        writer_(call ? call->get() : nullptr),
-        replies_(reader(call)) {}
+  explicit Exchange(std::shared_ptr<detail::StartedCall> call) noexcept
+      : call_(call), replies_(std::move(call)) {}
 
-  /// Sends one request. Blocks while the server's window is full.
-  Status write(const M& request) { return writer_ != nullptr ? writer_->write(encode(request)) : started_; }
-  /// No more requests.
-  Status close() { return writer_ != nullptr ? writer_->half_close() : started_; }
+  /// Sends one request. Blocks while the server's window is full; fails once the call has ended, and finish()
+  /// says why.
+  Status write(const M& request) { return call_->call ? call_->call->write(encode(request)) : call_->status; }
+  /// As write(), without waiting: await it, or give it a callback, before the next one. `request` may go at
+  /// once.
+  Pending<Status> write_async(const M& request) { return detail::write_later(call_, encode(request)); }
+  /// No more requests. Does not wait.
+  Status close() { return call_->call ? call_->call->half_close() : call_->status; }
   /// The next reply, or nullopt at the end. Blocks.
   std::optional<Message<View>> next() { return replies_.next(); }
+  Pending<std::optional<Message<View>>> next_async() { return replies_.next_async(); }
   /// The replies as a range.
   Reader<View>& replies() noexcept { return replies_; }
   /// The final status; drops replies that were not read. Call close() before, or the server may wait for
   /// requests.
-  Status finish() {
-    writer_ = nullptr;
-    started_ = replies_.finish();
-    return started_;
-  }
+  Status finish() { return replies_.finish(); }
+  Pending<Status> finish_async() { return replies_.finish_async(); }
   void cancel() noexcept { replies_.cancel(); }
 
  private:
-  static Reader<View> reader(Result<std::unique_ptr<ClientCall>>& call) {
-    return call ? Reader<View>(std::move(*call)) : Reader<View>(call.error());
-  }
-
-  Status started_;
-  ClientCall* writer_;
+  std::shared_ptr<detail::StartedCall> call_;
   Reader<View> replies_;
 };
 

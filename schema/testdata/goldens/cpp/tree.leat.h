@@ -781,16 +781,31 @@ class Tree {
     return leat::schema::call_unary<NodeView>(*caller_, leat::schema::method_ref(service_info(), 0), encode(request),
         options);
   }
+  [[nodiscard]] leat::Future<leat::Message<NodeView>> find_async(const Awkward& request = {},
+      const leat::CallOptions& options = {}) const {
+    return leat::schema::call_unary_async<NodeView>(caller_, leat::schema::method_ref(service_info(), 0), encode(request),
+        options);
+  }
 
   [[nodiscard]] leat::Result<leat::Message<ScalarsView>> info(const Empty& request = {},
       const leat::CallOptions& options = {}) const {
     return leat::schema::call_unary<ScalarsView>(*caller_, leat::schema::method_ref(service_info(), 1), encode(request),
         options);
   }
+  [[nodiscard]] leat::Future<leat::Message<ScalarsView>> info_async(const Empty& request = {},
+      const leat::CallOptions& options = {}) const {
+    return leat::schema::call_unary_async<ScalarsView>(caller_, leat::schema::method_ref(service_info(), 1), encode(request),
+        options);
+  }
 
   [[nodiscard]] leat::Result<leat::Message<LeafView>> import(const Node& request = {},
       const leat::CallOptions& options = {}) const {
     return leat::schema::call_unary<LeafView>(*caller_, leat::schema::method_ref(service_info(), 2), encode(request),
+        options);
+  }
+  [[nodiscard]] leat::Future<leat::Message<LeafView>> import_async(const Node& request = {},
+      const leat::CallOptions& options = {}) const {
+    return leat::schema::call_unary_async<LeafView>(caller_, leat::schema::method_ref(service_info(), 2), encode(request),
         options);
   }
 
@@ -821,6 +836,41 @@ class TreeService : public leat::Service {
       case 2:
         return leat::schema::serve_unary<NodeView>(call,
             [this](leat::Context& context, auto&&... rest) { return import(context, rest...); });
+      default: break;
+    }
+    return {leat::Code::kUnimplemented, "lab.tree.Tree has no such method"};
+  }
+};
+
+/// The server's side for handlers that answer unary calls later, from any thread: each owns its request and
+/// owes the answer to the responder. To answer at once is fine too. Streams are as in TreeService.
+class TreeAsyncService : public leat::Service {
+ public:
+  virtual void find(
+      leat::Message<AwkwardView> request, leat::Responder<Node> responder) = 0;
+  virtual void info(
+      leat::Message<EmptyView> request, leat::Responder<Scalars> responder) = 0;
+  virtual void import(
+      leat::Message<NodeView> request, leat::Responder<Leaf> responder) = 0;
+
+  [[nodiscard]] const leat::ServiceInfo& service_info() const noexcept final { return ::leat::generated::tree_fbs::kTree; }
+  leat::Status handle_call(std::size_t method, leat::ServerCall& call) final {
+    switch (method) {
+      case 0:
+        return leat::schema::serve_unary_async<AwkwardView, Node>(call,
+            [this](auto&& request, auto&& responder) {
+              find(std::forward<decltype(request)>(request), std::forward<decltype(responder)>(responder));
+            });
+      case 1:
+        return leat::schema::serve_unary_async<EmptyView, Scalars>(call,
+            [this](auto&& request, auto&& responder) {
+              info(std::forward<decltype(request)>(request), std::forward<decltype(responder)>(responder));
+            });
+      case 2:
+        return leat::schema::serve_unary_async<NodeView, Leaf>(call,
+            [this](auto&& request, auto&& responder) {
+              import(std::forward<decltype(request)>(request), std::forward<decltype(responder)>(responder));
+            });
       default: break;
     }
     return {leat::Code::kUnimplemented, "lab.tree.Tree has no such method"};

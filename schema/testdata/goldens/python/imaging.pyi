@@ -5,6 +5,7 @@ from collections import abc as _abc
 
 import numpy as _np
 import numpy.typing as _npt
+from leat import aio as _aio
 from leat import schema as _schema
 
 __all__ = [
@@ -136,6 +137,19 @@ class Microscope(_schema.Client):
     ) -> Frame:
         """Takes one picture."""
     @_typing.overload
+    def where(self, request: Position, /, *, timeout: float | None = None) -> Position:
+        """Where the stage is."""
+    @_typing.overload
+    def where(
+        self,
+        *,
+        x: float = ...,
+        y: float = ...,
+        locked: bool = True,
+        timeout: float | None = None,
+    ) -> Position:
+        """Where the stage is."""
+    @_typing.overload
     def frames(
         self,
         request: FramesRequest,
@@ -145,6 +159,7 @@ class Microscope(_schema.Client):
     ) -> _schema.Stream[Frame]: ...
     @_typing.overload
     def frames(self, *, count: int = 1, timeout: float | None = None) -> _schema.Stream[Frame]: ...
+    @_typing.overload
     def upload(
         self,
         requests: _abc.Iterable[Frame],
@@ -152,6 +167,9 @@ class Microscope(_schema.Client):
         *,
         timeout: float | None = None,
     ) -> UploadReply: ...
+    @_typing.overload
+    def upload(self, *, timeout: float | None = None) -> _schema.Upload[Frame, UploadReply]: ...
+    @_typing.overload
     def track(
         self,
         requests: _abc.Iterable[Position],
@@ -159,11 +177,76 @@ class Microscope(_schema.Client):
         *,
         timeout: float | None = None,
     ) -> _schema.Stream[Position]: ...
+    @_typing.overload
+    def track(self, *, timeout: float | None = None) -> _schema.Exchange[Position, Position]: ...
+    @classmethod
+    def _awaited(cls) -> _AwaitedMicroscope: ...
+
+class _AwaitedMicroscope(_schema.Client):
+    """A camera on a stage."""
+    @_typing.overload
+    def snap(self, request: SnapRequest, /, *, timeout: float | None = None) -> _aio.Call[Frame]:
+        """Takes one picture."""
+    @_typing.overload
+    def snap(
+        self,
+        *,
+        exposure: float = 0.05,
+        mode: Mode = ...,
+        filters: _abc.Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> _aio.Call[Frame]:
+        """Takes one picture."""
+    @_typing.overload
+    def where(self, request: Position, /, *, timeout: float | None = None) -> _aio.Call[Position]:
+        """Where the stage is."""
+    @_typing.overload
+    def where(
+        self,
+        *,
+        x: float = ...,
+        y: float = ...,
+        locked: bool = True,
+        timeout: float | None = None,
+    ) -> _aio.Call[Position]:
+        """Where the stage is."""
+    @_typing.overload
+    def frames(
+        self,
+        request: FramesRequest,
+        /,
+        *,
+        timeout: float | None = None,
+    ) -> _aio.Stream[Frame]: ...
+    @_typing.overload
+    def frames(self, *, count: int = 1, timeout: float | None = None) -> _aio.Stream[Frame]: ...
+    @_typing.overload
+    def upload(
+        self,
+        requests: _abc.Iterable[Frame] | _abc.AsyncIterable[Frame],
+        /,
+        *,
+        timeout: float | None = None,
+    ) -> _aio.Call[UploadReply]: ...
+    @_typing.overload
+    def upload(self, *, timeout: float | None = None) -> _aio.Upload[Frame, UploadReply]: ...
+    @_typing.overload
+    def track(
+        self,
+        requests: _abc.Iterable[Position] | _abc.AsyncIterable[Position],
+        /,
+        *,
+        timeout: float | None = None,
+    ) -> _aio.Stream[Position]: ...
+    @_typing.overload
+    def track(self, *, timeout: float | None = None) -> _aio.Exchange[Position, Position]: ...
 
 class MicroscopeService(_schema.Service):
     """A camera on a stage."""
-    def snap(self, request: SnapRequest) -> Frame:
+    def snap(self, request: SnapRequest) -> Frame | _abc.Awaitable[Frame]:
         """Takes one picture."""
-    def frames(self, request: FramesRequest) -> _abc.Iterable[Frame]: ...
-    def upload(self, requests: _abc.Iterator[Frame]) -> UploadReply: ...
-    def track(self, requests: _abc.Iterator[Position]) -> _abc.Iterable[Position]: ...
+    def where(self, request: Position) -> Position | _abc.Awaitable[Position]:
+        """Where the stage is."""
+    def frames(self, request: FramesRequest) -> _abc.Iterable[Frame] | _abc.AsyncIterable[Frame]: ...
+    def upload(self, requests: _schema.Requests[Frame]) -> UploadReply | _abc.Awaitable[UploadReply]: ...
+    def track(self, requests: _schema.Requests[Position]) -> _abc.Iterable[Position] | _abc.AsyncIterable[Position]: ...

@@ -6,6 +6,7 @@ from collections import abc as _abc
 
 import numpy as _np
 import numpy.typing as _npt
+from leat import aio as _aio
 from leat import schema as _schema
 
 from . import common as _common
@@ -221,8 +222,48 @@ class Tree(_schema.Client):
         others: _abc.Sequence[Leaf] = (),
         timeout: _builtins.float | None = None,
     ) -> Leaf: ...
+    @_builtins.classmethod
+    def _awaited(cls) -> _AwaitedTree: ...
+
+class _AwaitedTree(_schema.Client):
+    @_typing.overload
+    def find(self, request: Awkward, /, *, timeout: _builtins.float | None = None) -> _aio.Call[Node]: ...
+    @_typing.overload
+    def find(
+        self,
+        *,
+        class_: _builtins.int = 0,
+        camel_case_name: _builtins.int = 0,
+        from_: _builtins.str = "",
+        list: _abc.Sequence[_builtins.str] = (),
+        decode_: _builtins.bool = False,
+        timeout: _builtins.float | None = None,
+    ) -> _aio.Call[Node]: ...
+    @_typing.overload
+    def info(
+        self,
+        request: Empty,
+        /,
+        *,
+        timeout: _builtins.float | None = None,
+    ) -> _aio.Call[Scalars]: ...
+    @_typing.overload
+    def info(self, *, timeout: _builtins.float | None = None) -> _aio.Call[Scalars]: ...
+    @_typing.overload
+    def import_(self, request: Node, /, *, timeout: _builtins.float | None = None) -> _aio.Call[Leaf]: ...
+    @_typing.overload
+    def import_(
+        self,
+        *,
+        name: _builtins.str = "",
+        parent: Node | None = None,
+        children: _abc.Sequence[Node] = (),
+        other: Leaf | None = None,
+        others: _abc.Sequence[Leaf] = (),
+        timeout: _builtins.float | None = None,
+    ) -> _aio.Call[Leaf]: ...
 
 class TreeService(_schema.Service):
-    def find(self, request: Awkward) -> Node: ...
-    def info(self, request: Empty) -> Scalars: ...
-    def import_(self, request: Node) -> Leaf: ...
+    def find(self, request: Awkward) -> Node | _abc.Awaitable[Node]: ...
+    def info(self, request: Empty) -> Scalars | _abc.Awaitable[Scalars]: ...
+    def import_(self, request: Node) -> Leaf | _abc.Awaitable[Leaf]: ...
