@@ -26,7 +26,11 @@ Status Server::add(std::shared_ptr<Service> service) {
 Result<std::string> Server::listen(std::string_view url) { return impl_->loop->listen(url); }
 std::vector<std::string> Server::urls() const { return impl_->loop->urls(); }
 void Server::wait() { impl_->loop->wait_until(kNever); }
-bool Server::wait_for(Duration limit) { return impl_->loop->wait_until(transport::now() + limit); }
+bool Server::wait_for(Duration limit) { return impl_->loop->wait_until(transport::after(limit)); }
+bool Server::drain(Duration limit) { return impl_->loop->drain(transport::after(limit)); }
+Status Server::set_health(std::string_view service, bool serving) {
+  return impl_->loop->set_health(service, serving);
+}
 void Server::close() noexcept { impl_->loop->close(); }
 ServerStats Server::stats() const { return impl_->loop->stats(); }
 

@@ -6,6 +6,7 @@
 #include "transport/endpoint/schemes.h"
 #include "transport/endpoint/session_options.h"
 #include "transport/runtime/clock.h"
+#include "transport/runtime/keeper.h"
 
 namespace leat::transport {
 namespace {
@@ -14,10 +15,6 @@ namespace {
 constexpr Duration kOverrun = std::chrono::microseconds(200);
 // Ticks without an inline handler after which the keeper stops looking.
 constexpr int kQuietTicks = 50;
-
-unsigned thread_count(unsigned wanted) {
-  return wanted != 0 ? wanted : std::max(4U, 2 * std::thread::hardware_concurrency());
-}
 
 /// A server's reactor as the keeper's reactor sees it.
 class Nested final : public Source {
@@ -85,7 +82,8 @@ class ServerLoop::Accepting final : public Source, private ListenerEvents {
 };
 
 ServerLoop::ServerLoop(ServerOptions options)
-    : Dispatcher(thread_count(options.threads), options.logger),
+    : Dispatcher(
+          {options.threads, options.max_inflight, options.max_waiting, options.logger, options.interceptors}),
       options_(std::move(options)),
       keeper_(Keeper::shared()) {}
 
@@ -127,12 +125,12 @@ void ServerLoop::run() {
 
 void ServerLoop::accept(std::unique_ptr<Link> link) {
   ConnectionOptions options;
-  options.handler = this;
+  options.handler = std::static_pointer_cast<RequestHandler>(self());
   options.url = link->remote();
-  options.session = session_options(options_.limits);
+  options.session = session_options(options_.limits, link->scheme());
   options.session.acceptor = true;
-  options.session.link = link->scheme();
   options.session.token = make_token();
+  const wire::Token token = options.session.token;
   options.session.services = announcements();
   options.session.handshake_timeout = options_.handshake_timeout;
   const Link* key = link.get();
@@ -140,7 +138,7 @@ void ServerLoop::accept(std::unique_ptr<Link> link) {
   {
     const std::lock_guard lock(mutex_);
     ++stats_.connections_accepted;
-    if (closing_) return;
+    if (closing_ || draining_) return;
     if (handshaking_ >= options_.max_handshaking) {
       // The newcomer goes: those before it have 5 s at most, so the place is free again soon.
       ++stats_.connections_refused;
@@ -148,7 +146,9 @@ void ServerLoop::accept(std::unique_ptr<Link> link) {
     }
     ++handshaking_;
     connection = std::make_shared<Connection>(std::move(link), std::move(options));
+    connection->set_keeper(Keeper::shared());
     connections_.emplace(key, connection);
+    by_token_.emplace(token, connection);
   }
   connection->watch(reactor_);
 }
@@ -182,6 +182,7 @@ void ServerLoop::log_refused(std::string_view remote, std::string_view why) {
 
 void ServerLoop::on_connection(Connection& connection, bool open, const Status& status) {
   bool log_garbage = false;
+  const Link* const bulk = connection.bulk_link();
   {
     const std::lock_guard lock(mutex_);
     const auto at = connections_.find(connection.link());
@@ -201,9 +202,39 @@ void ServerLoop::on_connection(Connection& connection, bool open, const Status& 
       }
     }
     connections_.erase(at);
+    connections_.erase(bulk);
+    by_token_.erase(connection.token());
+    drained_.notify_all();
   }
   if (log_garbage) log_refused(connection.remote(), status.message());
   connection.close(Code::kUnavailable, "closed");
+}
+
+void ServerLoop::on_attach(Connection& connection, const wire::Token& token) {
+  std::shared_ptr<Connection> wanting;
+  const Link* const key = connection.link();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = connections_.find(key);
+    if (at == connections_.end() || at->second.get() != &connection) return;
+    --handshaking_;
+    by_token_.erase(connection.token());
+    const auto known = by_token_.find(token);
+    if (known != by_token_.end()) wanting = known->second.lock();
+    if (wanting) {
+      at->second = wanting;
+    } else {
+      ++stats_.connections_refused;
+      connections_.erase(at);
+    }
+  }
+  if (!wanting) {
+    connection.close(Code::kNotFound, "no connection here gave out that token");
+    return;
+  }
+  if (wanting->add_lane(connection.release_link())) return;
+  const std::lock_guard lock(mutex_);
+  connections_.erase(key);
 }
 
 std::shared_ptr<CallState> ServerLoop::on_request(Connection& connection, session::Event& opened,
@@ -220,7 +251,7 @@ bool ServerLoop::keeper_tick(TimePoint at) {
   if (overrun && taken_over_ == 0 && !stopping_) {
     taken_over_ = keeper_->reactor().add(std::make_shared<Nested>(reactor_, shared_from_this()));
     // Answers that wait for the overrunning handler's batch to end leave now.
-    for (const std::shared_ptr<Connection>& connection : all_connections()) connection->service(at);
+    for (const std::shared_ptr<Connection>& connection : all_connections()) connection->service(now());
   } else if (!overrun && taken_over_ != 0) {
     keeper_->reactor().remove(std::exchange(taken_over_, 0));
   }
@@ -235,18 +266,44 @@ std::vector<std::shared_ptr<Connection>> ServerLoop::all_connections() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());
-  for (const auto& [link, connection] : connections_) all.push_back(connection);
+  for (const auto& [link, connection] : connections_) {
+    if (connection->link() == link) all.push_back(connection);
+  }
   return all;
 }
 
 bool ServerLoop::wait_until(TimePoint until) {
+  TerminationWatch watch(options_.drain_on_sigterm);
   std::unique_lock lock(mutex_);
-  const auto closed = [this] { return closed_; };
-  if (until == kNever) {
-    closed_changed_.wait(lock, closed);
-    return true;
+  waiting_threads_.push_back(&watch);
+  while (!closed_ && now() < until) {
+    lock.unlock();
+    if (watch.wait(until)) drain(after(options_.drain_limit));
+    lock.lock();
   }
-  return closed_changed_.wait_until(lock, until, closed);
+  std::erase(waiting_threads_, &watch);
+  return closed_;
+}
+
+bool ServerLoop::drain(TimePoint until) {
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+  }
+  for (const std::shared_ptr<Connection>& connection : all_connections())
+    connection->drain("the server is draining");
+  bool done = false;
+  {
+    std::unique_lock lock(mutex_);
+    // Connections end by themselves; handlers whose caller has gone may still be running.
+    const auto idle = [this] { return connections_.empty() && calls_running() == 0; };
+    while (!idle() && !closing_ && now() < until) {
+      wait_on(drained_, lock, std::min(until, after(std::chrono::milliseconds(5))));
+    }
+    done = idle();
+  }
+  close();
+  return done;
 }
 
 void ServerLoop::close() noexcept {
@@ -257,7 +314,8 @@ void ServerLoop::close() noexcept {
     if (std::exchange(closing_, true)) {
       // Another thread closes already: done when it is.
       if (std::this_thread::get_id() != thread_.get_id() && !closed_) {
-        closed_changed_.wait_for(lock, std::chrono::seconds(1), [this] { return closed_; });
+        const TimePoint until = after(std::chrono::seconds(1));
+        while (!closed_ && now() < until) wait_on(closed_changed_, lock, until);
       }
       return;
     }
@@ -284,8 +342,10 @@ void ServerLoop::close() noexcept {
   {
     const std::lock_guard lock(mutex_);
     connections_.clear();
+    by_token_.clear();
     stats_.connections = 0;
     closed_ = true;
+    for (TerminationWatch* waiting : waiting_threads_) waiting->wake();
   }
   closed_changed_.notify_all();
 }
@@ -295,6 +355,7 @@ ServerStats ServerLoop::stats() const {
   ServerStats stats = stats_;
   stats.calls = calls();
   stats.calls_failed = calls_failed();
+  stats.latency = latency().summary();
   return stats;
 }
 

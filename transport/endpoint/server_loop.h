@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include <leat/server.h>
 
+#include "transport/endpoint/termination.h"
 #include "transport/link/link.h"
 #include "transport/runtime/connection.h"
 #include "transport/runtime/dispatcher.h"
@@ -29,8 +31,10 @@ class ServerLoop final : public Dispatcher, public Keeper::Ticked {
   [[nodiscard]] Dispatcher& dispatcher() noexcept { return *this; }
   Result<std::string> listen(std::string_view url);
   [[nodiscard]] std::vector<std::string> urls() const;
-  /// True once closed; false if `until` came first.
+  /// True once closed; false if `until` came first. SIGTERM meanwhile drains.
   bool wait_until(TimePoint until);
+  /// No new calls; true if the running ones ended before `until`. Closes in any case.
+  bool drain(TimePoint until);
   void close() noexcept;
   [[nodiscard]] ServerStats stats() const;
 
@@ -45,6 +49,7 @@ class ServerLoop final : public Dispatcher, public Keeper::Ticked {
   void on_connection(Connection& connection, bool open, const Status& status) override;
   std::shared_ptr<CallState> on_request(Connection& connection, session::Event& opened,
                                         TimePoint at) override;
+  void on_attach(Connection& connection, const wire::Token& token) override;
   bool keeper_tick(TimePoint at) override;
 
  private:
@@ -63,12 +68,16 @@ class ServerLoop final : public Dispatcher, public Keeper::Ticked {
   Reactor reactor_;
   mutable std::mutex mutex_;
   std::condition_variable closed_changed_;
+  std::condition_variable drained_;
   std::vector<std::shared_ptr<Accepting>> listeners_;
   std::vector<std::string> urls_;
-  std::unordered_map<const Link*, std::shared_ptr<Connection>> connections_;
+  std::unordered_map<const Link*, std::shared_ptr<Connection>> connections_;  // one with two lanes twice
+  std::map<wire::Token, std::weak_ptr<Connection>> by_token_;                 // where a second lane may come
   std::size_t handshaking_ = 0;
+  bool draining_ = false;
   bool closing_ = false;
   bool closed_ = false;
+  std::vector<TerminationWatch*> waiting_threads_;  // in wait_until()
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 

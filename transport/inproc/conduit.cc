@@ -135,7 +135,7 @@ Result<std::size_t> Conduit::receive(int end, Receiver& receiver, std::size_t li
       peer.signal.raise();
     }
   }
-  for (const Piece& piece : taken) receiver.deliver(Lane::kMain, piece.bytes);
+  for (const Piece& piece : taken) receiver.deliver(piece.bytes);
   return total;
 }
 

@@ -44,12 +44,8 @@ class InprocLink final : public Link {
   [[nodiscard]] int descriptor() const noexcept override { return conduit_->descriptor(end_); }
   [[nodiscard]] bool wants_write() const noexcept override { return false; }  // an eventfd is always writable
   [[nodiscard]] bool pending() override { return false; }
-  [[nodiscard]] std::size_t send_budget(Lane /*lane*/) const noexcept override {
-    return conduit_->room(end_);
-  }
-  Result<std::size_t> send(Lane /*lane*/, std::span<const Slice> slices) override {
-    return conduit_->send(end_, slices);
-  }
+  [[nodiscard]] std::size_t send_budget() const noexcept override { return conduit_->room(end_); }
+  Result<std::size_t> send(std::span<const Slice> slices) override { return conduit_->send(end_, slices); }
   Result<std::size_t> receive(Receiver& receiver, std::size_t limit) override {
     return conduit_->receive(end_, receiver, limit);
   }

@@ -1,9 +1,9 @@
 // The contract between a connection and what carries its bytes.
 //
-// A link is an established connection between two peers with one or two lanes; a lane is an ordered, reliable
-// pipe of bytes that hold whole frames one after another. The link does not know what a frame is, except that
-// what it is given in one Slice run may be cut anywhere (byte-stream links) or arrives as it was cut (message
-// links).
+// A link is an established connection between two peers: an ordered, reliable pipe of bytes each way that
+// hold whole frames one after another. It is one lane of a session; a session with two has two links
+// (docs/decisions/0002). The link does not know what a frame is, except that what it is given in one Slice
+// run may be cut anywhere (byte-stream links) or arrives as it was cut (message links).
 //
 // Rules that every implementation keeps, and that conformance.h tests:
 //  1. It never blocks, except in connect(), which takes a time limit.
@@ -35,9 +35,6 @@
 
 namespace leat::transport {
 
-/// Lane 0 carries a session alone; lane 1, where a link has it, is for bulk.
-enum class Lane : std::uint8_t { kMain = 0, kBulk = 1 };
-
 using leat::Slice;
 
 /// Where a link puts what it receives; implemented by the connection over its session.
@@ -45,19 +42,19 @@ class Receiver {
  public:
   virtual ~Receiver() = default;
 
-  /// Where the next bytes of this lane should be read to: first the rest of the body that is being assembled
+  /// Where the next bytes should be read to: first the rest of the body that is being assembled
   /// (may be empty), then scratch memory for what follows (never empty). Byte-stream links read into both
   /// with one readv and then commit() the total. The spans are valid until the next call on the receiver.
   struct Space {
     std::span<std::byte> body;
     std::span<std::byte> scratch;
   };
-  virtual Space prepare(Lane lane) = 0;
+  virtual Space prepare() = 0;
   /// `size` bytes were put into the spans that prepare() gave last.
-  virtual void commit(Lane lane, std::size_t size) = 0;
+  virtual void commit(std::size_t size) = 0;
   /// For links that already hold the bytes: whole frames, or any part of the byte stream. Copies what it
   /// keeps.
-  virtual void deliver(Lane lane, Bytes bytes) = 0;
+  virtual void deliver(Bytes bytes) = 0;
 };
 
 class Link {
@@ -86,10 +83,10 @@ class Link {
 
   /// How many bytes the link would like to be given now, so that little is queued below the scheduler: bytes
   /// handed down that the kernel has not taken yet count against it. 0 until it becomes writable again.
-  [[nodiscard]] virtual std::size_t send_budget(Lane lane) const noexcept = 0;
+  [[nodiscard]] virtual std::size_t send_budget() const noexcept = 0;
   /// Sends what it can of the slices, in order, and returns how many bytes it took (the caller offers the
   /// rest again, beginning exactly there). Fails with kUnavailable once the link is lost.
-  virtual Result<std::size_t> send(Lane lane, std::span<const Slice> slices) = 0;
+  virtual Result<std::size_t> send(std::span<const Slice> slices) = 0;
 
   /// Receives what is there, at most about `limit` bytes, into the receiver. Returns the number of bytes
   /// received; 0 if there was nothing. Fails with kUnavailable once the other side is gone and all it sent

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "transport/runtime/clock.h"
+#include "transport/runtime/dispatcher.h"
+#include "transport/runtime/parent.h"
 
 namespace leat::transport {
 
@@ -20,6 +22,7 @@ void ClientCallState::on_event(Event& event) {
       break;
     case Event::Kind::kEnded:
       ended = true;
+      connection.count_end(began);
       status = std::move(event.status);
       trailing = std::move(event.metadata);
       break;
@@ -27,18 +30,29 @@ void ClientCallState::on_event(Event& event) {
   }
 }
 
+bool ClientCallState::has_come(Moment moment) {
+  if (ended) return true;
+  if (moment == Moment::kReadable) return !replies.empty();
+  return moment == Moment::kWritable && !connection.calls().session().full(id);
+}
+
 namespace {
 
 Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connection::Lock& lock,
                                                const MethodRef& method, std::optional<Payload> request,
-                                               const CallOptions& options) {
-  auto state = std::make_shared<ClientCallState>();
+                                               const CallOptions& options, const Context* parent,
+                                               bool waited_for) {
+  auto state = std::make_shared<ClientCallState>(connection);
   const TimePoint at = now();
-  const TimePoint deadline = call::deadline_of(method, options, at);
+  TimePoint deadline = call::deadline_of(method, options, at);
+  if (parent != nullptr) deadline = std::min(deadline, parent->deadline());
   if (!connection.calls().session().ready()) {
     connection.count_failure();
-    return failure(Code::kUnavailable, connection.url() + ": the connection is closed");
+    // Lost between the choice of this connection and here.
+    Status closed(Code::kUnavailable, connection.url() + ": the connection is closed");
+    return failure(closed.mark_not_started());
   }
+  const std::uint64_t bytes = request ? request->byte_size() : 0;
   const Result<wire::StreamId> id =
       connection.calls().start(method, std::move(request), options, deadline, at);
   if (!id) {
@@ -46,8 +60,13 @@ Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connectio
     return failure(id.error());
   }
   state->id = *id;
+  state->began = at;
   connection.keep(*id, state);
-  connection.flush(lock);
+  if (waited_for || connection.alone()) {
+    connection.flush(lock);
+  } else {
+    connection.flush_soon(lock, bytes);
+  }
   return state;
 }
 
@@ -55,21 +74,44 @@ void abandon(Connection& connection, Connection::Lock& lock, ClientCallState& st
              const char* reason) {
   if (state.ended) return;
   state.ended = true;
+  connection.count_end(state.began, now());
   state.status = Status(code, reason);
   connection.calls().cancel(state.id, code, reason);
-  state.changed.notify_all();
+  connection.announce(state);
   connection.drop(state.id);
   connection.flush(lock);
+}
+
+/// From now on the cancellation of the handler that the call is made for ends the call too. Without the lock.
+void make_child(Connection& connection, Context* handler, const std::shared_ptr<ClientCallState>& state) {
+  Parent* const parent = dynamic_cast<Parent*>(handler);
+  if (parent == nullptr) return;
+  parent->add_child([weak_connection = connection.weak_from_this(),
+                     weak = std::weak_ptr<ClientCallState>(state)](const Status& why) {
+    const std::shared_ptr<Connection> alive = weak_connection.lock();
+    const std::shared_ptr<ClientCallState> child = weak.lock();
+    if (!alive || !child) return false;
+    Connection::Lock lock = alive->lock();
+    if (child->ended) return false;
+    if (!why.ok()) abandon(*alive, lock, *child, why.code(), "the handler that made this call was cancelled");
+    return true;
+  });
 }
 
 }  // namespace
 
 Result<Payload> call_unary(Connection& connection, const MethodRef& method, Payload request,
                            const CallOptions& options) {
+  Context* const parent = parent_of(options);
   Connection::Lock lock = connection.lock();
-  const auto begun = begin(connection, lock, method, std::move(request), options);
+  const auto begun = begin(connection, lock, method, std::move(request), options, parent, true);
   if (!begun) return failure(begun.error());
   ClientCallState& state = **begun;
+  if (parent != nullptr) {
+    lock.unlock();
+    make_child(connection, parent, *begun);
+    lock.lock();
+  }
   if (Status waited = connection.wait(lock, state, [&state] { return state.ended; }); !waited.ok()) {
     abandon(connection, lock, state, waited.code(), "the caller was interrupted");
   }
@@ -77,6 +119,7 @@ Result<Payload> call_unary(Connection& connection, const MethodRef& method, Payl
     state.status = Status(Code::kInternal, "the server answered a unary call with " +
                                                std::to_string(state.replies.size()) + " messages");
   }
+  if (options.received != nullptr) *options.received = {std::move(state.headers), std::move(state.trailing)};
   if (!state.status.ok()) {
     connection.count_failure();
     return failure(state.status);
@@ -97,25 +140,58 @@ class StreamedCall final : public ClientCall {
   std::optional<Payload> read() override {
     Connection::Lock lock = connection_->lock();
     if (!wait(lock, [this] { return !state_->replies.empty() || state_->ended; })) return std::nullopt;
-    if (state_->replies.empty()) return std::nullopt;
-    ClientCallState::Reply reply = state_->replies.pop();
-    connection_->calls().session().consumed(state_->id, reply.wire_bytes);
-    if (connection_->calls().session().has_output()) connection_->flush(lock);
-    return std::move(reply.payload);
+    return take(lock);
+  }
+
+  Polled try_read() override {
+    Connection::Lock lock = connection_->lock();
+    if (state_->replies.empty() && !state_->ended) return {true, std::nullopt};
+    return {false, take(lock)};
   }
 
   Status write(Payload request) override {
-    Connection::Lock lock = connection_->lock();
+    Connection::Lock lock = connection_->lock_to_send(request);
+    if (half_closed_) return state_->status.ok() ? no_more() : state_->status;
     session::Session& session = connection_->calls().session();
     const bool room = wait(lock, [this, &session] { return state_->ended || !session.full(state_->id); });
     if (!room || state_->ended) return state_->status.ok() ? ended_early() : state_->status;
+    const std::uint64_t bytes = request.byte_size();
     Status sent = session.send(state_->id, std::move(request), false);
-    connection_->flush(lock);
+    connection_->flush_soon(lock, bytes);
     return sent;
+  }
+
+  Result<bool> try_write(Payload& request) override {
+    Connection::Lock lock = connection_->lock_to_send(request);
+    if (half_closed_ && state_->status.ok()) return failure(no_more());
+    if (state_->ended) return failure(state_->status.ok() ? ended_early() : state_->status);
+    session::Session& session = connection_->calls().session();
+    if (session.full(state_->id)) return false;
+    const std::uint64_t bytes = request.byte_size();
+    Status sent = session.send(state_->id, std::move(request), false);
+    connection_->flush_soon(lock, bytes);
+    if (!sent.ok()) return failure(std::move(sent));
+    return true;
+  }
+
+  bool ended() override {
+    const Connection::Lock lock = connection_->lock();
+    return state_->ended;
+  }
+
+  bool wait(Moment moment, Duration limit) override {
+    Connection::Lock lock = connection_->lock();
+    const auto come = [this, moment] { return state_->has_come(moment); };
+    return connection_->wait(lock, *state_, come, after(limit)).ok() || come();
+  }
+
+  void when(Moment moment, std::function<void()> notify) override {
+    connection_->watch_moment(connection_->lock(), *state_, moment, std::move(notify));
   }
 
   Status half_close() override {
     Connection::Lock lock = connection_->lock();
+    half_closed_ = true;
     connection_->calls().session().half_close(state_->id);
     connection_->flush(lock);
     return {};
@@ -148,7 +224,19 @@ class StreamedCall final : public ClientCall {
   [[nodiscard]] const Metadata& trailing_metadata() const noexcept override { return state_->trailing; }
 
  private:
+  std::optional<Payload> take(Connection::Lock& lock) {
+    if (state_->replies.empty()) return std::nullopt;
+    ClientCallState::Reply reply = state_->replies.pop();
+    connection_->calls().session().consumed(state_->id, reply.wire_bytes);
+    if (connection_->calls().session().has_output()) connection_->flush(lock);
+    return std::move(reply.payload);
+  }
+
   static Status ended_early() { return {Code::kCancelled, "the server ended the call before all was sent"}; }
+
+  static Status no_more() {
+    return {Code::kFailedPrecondition, "this call's requests were closed before: no more can be written"};
+  }
 
   /// False if the wait was interrupted, which ends the call.
   template <class Satisfied>
@@ -162,17 +250,53 @@ class StreamedCall final : public ClientCall {
   std::shared_ptr<void> alive_;
   std::shared_ptr<Connection> connection_;
   std::shared_ptr<ClientCallState> state_;
+  bool half_closed_ = false;  // guarded by the connection's lock
 };
 
 }  // namespace
 
 Result<std::unique_ptr<ClientCall>> start_call(std::shared_ptr<Connection> connection,
                                                std::shared_ptr<void> alive, const MethodRef& method,
-                                               std::optional<Payload> request, const CallOptions& options) {
+                                               std::optional<Payload> request, const CallOptions& options,
+                                               Ancestry ancestry) {
+  Context* const parent = ancestry == Ancestry::kHandler ? parent_of(options) : nullptr;
   Connection::Lock lock = connection->lock();
-  auto begun = begin(*connection, lock, method, std::move(request), options);
+  auto begun = begin(*connection, lock, method, std::move(request), options, parent, false);
   if (!begun) return failure(begun.error());
+  lock.unlock();
+  make_child(*connection, parent, *begun);
   return std::make_unique<StreamedCall>(connection, std::move(alive), std::move(*begun));
+}
+
+namespace {
+
+class ConnectionCaller final : public Caller {
+ public:
+  ConnectionCaller(std::shared_ptr<Connection> connection, std::shared_ptr<Dispatcher> threads)
+      : connection_(std::move(connection)), threads_(std::move(threads)) {}
+
+  Result<Payload> call(const MethodRef& method, Payload request, const CallOptions& options) override {
+    return call_unary(*connection_, method, std::move(request), options);
+  }
+  Result<std::unique_ptr<ClientCall>> start(const MethodRef& method, std::optional<Payload> request,
+                                            const CallOptions& options) override {
+    return start_call(connection_, nullptr, method, std::move(request), options);
+  }
+  void post(std::function<void()> work) override {
+    const std::shared_ptr<Dispatcher> alive = threads_;  // the work may be the end of this
+    alive->post(std::move(work));
+  }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Dispatcher> threads_;
+};
+
+}  // namespace
+
+std::shared_ptr<Caller> make_caller(std::shared_ptr<Connection> connection,
+                                    std::shared_ptr<Dispatcher> threads) {
+  return std::make_shared<ConnectionCaller>(std::move(connection), std::move(threads));
 }
 
 }  // namespace leat::transport

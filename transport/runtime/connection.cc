@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "transport/runtime/clock.h"
+#include "transport/runtime/health_ask.h"
 #include "transport/runtime/keeper.h"
 
 namespace leat::transport {
@@ -14,19 +15,29 @@ namespace {
 // As much as one turn reads or hands down before it looks at the other work again.
 constexpr std::size_t kReadLimit = 1U << 20U;
 constexpr std::size_t kWriteLimit = 512U << 10U;
+// A burst, to flush_soon(): frames that follow a write in less time than an answer to it takes, up to what
+// one write should hold.
+constexpr Duration kBurst = std::chrono::microseconds(10);
+constexpr std::uint64_t kBurstBytes = 16U << 10U;
+// What frames take beside their messages; nothing depends on how much it is.
+constexpr std::uint64_t kFrames = 64;
+constexpr std::size_t kSpareNodes = 256;
 
 class Readiness final : public CallState {
  public:
   void on_event(Event& /*event*/) override {}
+  [[nodiscard]] bool has_come(Moment /*moment*/) override { return false; }
 };
 
 }  // namespace
 
 Connection::Connection(std::unique_ptr<Link> link, ConnectionOptions options)
     : options_(std::move(options)),
-      link_(std::move(link)),
-      asks_(link_->scheme() != "tcp" && link_->scheme() != "ipc"),
+      scheme_(link->scheme()),
+      remote_(link->remote()),
+      link_key_(link.get()),
       calls_(options_.session, now()),
+      main_(Lane::kMain, std::move(link), calls_.session()),
       now_(now()),
       readiness_(std::make_shared<Readiness>()),
       last_driven_(now_),
@@ -38,98 +49,82 @@ Connection::Connection(std::unique_ptr<Link> link, ConnectionOptions options)
 
 Connection::~Connection() {
   if (process_.forked()) {
-    static_cast<void>(link_.release());  // the parent's: not ours to close
+    main_.disown();
+    if (bulk_) bulk_->disown();
   } else {
-    link_->close();
+    main_.close();
+    if (bulk_) bulk_->close();
   }
-}
-
-void Connection::watch(Reactor& reactor) {
-  reactor_ = &reactor;
-  source_id_ = reactor.add(shared_from_this());
-  if (source_id_ == 0) close(Code::kResourceExhausted, "the process is out of file descriptors");
 }
 
 // ---- bytes
 // ----------------------------------------------------------------------------------------------------------
 
-Receiver::Space Connection::prepare(Lane /*lane*/) {
-  const session::FrameReader::Space space = calls_.session().prepare();
-  return {space.body, space.scratch};
-}
-
-void Connection::commit(Lane /*lane*/, std::size_t size) {
-  bytes_received_.fetch_add(size, std::memory_order_relaxed);
-  calls_.session().commit(size, now_);
-}
-
-void Connection::deliver(Lane /*lane*/, Bytes bytes) {
-  bytes_received_.fetch_add(bytes.size(), std::memory_order_relaxed);
-  calls_.session().receive(bytes, now_);
-}
-
-void Connection::lost(Status status) {
+void Connection::lost(LaneEnd& lane, Status status) {
   if (!was_open()) {
     status =
         Status(status.code(), status.message() + "; does a Leat server listen there, and under this scheme?");
   }
   status.with_context(options_.url);
-  calls_.session().link_lost(std::move(status));
+  if (&lane == bulk_.get()) {
+    unregister(lane);
+    lane.close();
+    calls_.session().lane_lost(Lane::kBulk, std::move(status), now_);
+  } else {
+    calls_.session().lane_lost(Lane::kMain, std::move(status), now_);
+  }
+}
+
+void Connection::receive(LaneEnd& lane, std::size_t limit, TimePoint at) {
+  if (lane.closed() || calls_.session().closed()) return;
+  if (const Result<std::size_t> received = lane.receive(limit, at); !received) lost(lane, received.error());
 }
 
 /// Everything there is to do at once: read, expire, tell, write. With the lock held.
-void Connection::pump(TimePoint at) {
+void Connection::pump(TimePoint at, Lanes readable) {
   now_ = at;
-  if (!link_closed_ && !calls_.session().closed()) {
-    if (Result<std::size_t> received = link_->receive(*this, kReadLimit); !received) lost(received.error());
-  }
+  if ((readable & kMainLane) != 0) receive(main_, kReadLimit, at);
   if (at >= calls_.next_timeout()) calls_.on_timeout(at);
   handle_events(at);
   send_queued(at);
+  if (bulk_ && (readable & kBulkLane) != 0) {
+    // What is urgent has been read, told and answered by now.
+    receive(*bulk_, bulk_turn(), at);
+    handle_events(at);
+    send_queued(at);
+    send_lane(*bulk_, bulk_turn(), at);
+  }
   publish_interest();
+}
+
+void Connection::send_lane(LaneEnd& lane, std::size_t limit, TimePoint at) {
+  const Result<std::size_t> sent = lane.send(limit, at);
+  if (!sent) {
+    lost(lane, sent.error());
+  } else if (*sent > 0) {
+    written_at_ = at;
+  }
 }
 
 void Connection::send_queued(TimePoint at) {
   session::Session& session = calls_.session();
-  std::size_t sent = 0;
-  while (!link_closed_ && sent < kWriteLimit) {
-    if (batch_.empty()) {
-      const std::size_t budget = link_->send_budget(Lane::kMain);
-      if (budget == 0) break;
-      session.transmit(batch_, std::min(budget, kWriteLimit), at);
-      if (batch_.empty()) break;
+  unflushed_ = 0;
+  const bool urgent = session.has_output(Lane::kMain);
+  send_lane(main_, kWriteLimit, at);
+  if (bulk_ && bulk_->unsent()) {
+    // A turn that had something urgent to send leaves bulk to whoever finds its link writable, which is at
+    // once.
+    if (urgent) {
+      bulk_->send_later();
+    } else {
+      send_lane(*bulk_, bulk_turn(), at);
     }
-    const Result<std::size_t> taken = link_->send(Lane::kMain, batch_.slices());
-    if (!taken) {
-      batch_.clear();
-      lost(taken.error());
-      break;
-    }
-    sent += *taken;
-    batch_.taken(*taken);
-    if (!batch_.empty()) break;
   }
-  // Others get their turn now; ours comes back at once, since the descriptor is writable or we say so when
-  // asked.
-  send_again_ = sent >= kWriteLimit && (!batch_.empty() || session.has_output());
-  bytes_sent_.fetch_add(sent, std::memory_order_relaxed);
   if (session.has_event()) handle_events(at);
-  if (session.closed() && (batch_.empty() || over_) && !link_closed_) {
-    // The goodbye is out (or can't get out): nothing keeps the link.
-    if (!session.has_output() || !batch_.empty()) close_link();
+  if (session.closed() && !links_closed_ && (!main_.half_sent() || over_)) {
+    // The goodbye is out (or can't get out): nothing keeps the links.
+    if (!session.has_output(Lane::kMain) || main_.half_sent()) close_links();
   }
-}
-
-/// The reactor lets go of the descriptor before it is closed: its number may be another connection's a moment
-/// later.
-void Connection::close_link() {
-  if (link_closed_) return;
-  Reactor* reactor = adopted_ ? &keeper_->reactor() : reactor_;
-  const Reactor::SourceId id = source_id_.exchange(0);
-  adopted_ = false;
-  if (reactor != nullptr && id != 0) reactor->remove(id);
-  link_closed_ = true;
-  link_->close();
 }
 
 void Connection::flush(Lock& lock) {
@@ -140,25 +135,40 @@ void Connection::flush(Lock& lock) {
   run_tasks(lock);
 }
 
+void Connection::flush_soon(Lock& lock, std::uint64_t bytes) {
+  if (corked_by_ == std::this_thread::get_id()) return;
+  unflushed_ += bytes + kFrames;
+  if (!keeper_ || unflushed_ >= kBurstBytes || now() - written_at_ >= kBurst) {
+    flush(lock);
+    return;
+  }
+  if (std::exchange(on_keeper_list_, true)) return;
+  keeper_->note(weak_from_this());
+}
+
 /// True if there is something to do that no descriptor reports.
-bool Connection::has_unreported() { return asks_ && !link_closed_ && (send_again_ || link_->pending()); }
+bool Connection::has_unreported() { return main_.has_unreported() || (bulk_ && bulk_->has_unreported()); }
 
 /// Tells whoever polls for us what to wait for now.
 void Connection::publish_interest() {
-  const bool more = !batch_.empty() || calls_.session().has_output();
-  const bool write = !link_closed_ && more && (link_->wants_write() || send_again_);
-  const TimePoint timeout = over_ ? kNever : calls_.next_timeout();
+  const TimePoint timeout = links_closed_ ? kNever : calls_.next_timeout();
   const TimePoint::rep timeout_count = timeout.time_since_epoch().count();
-  const bool write_changed = wants_write_.exchange(write) != write;
+  const bool write = main_.wants_write();
+  const bool bulk_write = bulk_ && bulk_->wants_write();
   const bool timeout_changed = timeout_.exchange(timeout_count) != timeout_count;
-  if (parked_ && ((write && !parked_for_write_) || timeout < parked_until_ || over_ || has_unreported())) {
+  const bool write_changed = main_.published_write.exchange(write) != write;
+  const bool bulk_changed = bulk_ && bulk_->published_write.exchange(bulk_write) != bulk_write;
+  if (parked_ && ((write && !parked_for_write_) || (bulk_write && !parked_for_bulk_write_) ||
+                  timeout < parked_until_ || over_ || has_unreported())) {
     wakeup_.ring();
   }
-  Reactor* watching = adopted_ ? &keeper_->reactor() : reactor_;
-  const Reactor::SourceId id = source_id_.load();
-  if (watching == nullptr || id == 0) return;
-  if (write_changed || timeout_changed) watching->update(id);
-  if (has_unreported()) watching->wake();
+  Reactor* const reactor = watching();
+  if (reactor == nullptr) return;
+  if (const Reactor::SourceId id = main_.source_id; id != 0 && (write_changed || timeout_changed)) {
+    reactor->update(id);
+  }
+  if (bulk_changed) reactor->update(bulk_->source_id);
+  if (has_unreported()) reactor->wake();
 }
 
 bool Connection::pending() noexcept {
@@ -170,29 +180,40 @@ TimePoint Connection::next_timeout() noexcept {
   return TimePoint(Duration(timeout_.load(std::memory_order_relaxed)));
 }
 
-void Connection::service(TimePoint at) {
-  Lock lock(mutex_);
-  pump(at);
+void Connection::service_lanes(TimePoint at, Lanes readable) {
+  Lock lock = (readable & kBulkLane) != 0 ? lock_for_bulk() : Connection::lock();
+  pump(at, readable);
   run_tasks(lock);
+  const bool yield = (readable & kBulkLane) != 0 && take_yield();
+  lock.unlock();
+  if (yield) std::this_thread::yield();
+}
+
+/// A thread that moves bulk never waits, so the system lets it run for milliseconds before those whom it has
+/// woken, on either side: they are to have the processor between two turns.
+bool Connection::take_yield() noexcept {
+  const std::uint64_t moved = bulk_ ? bulk_->bytes_sent + bulk_->bytes_received : 0;
+  return std::exchange(bulk_moved_, moved) != moved && calls_.session().calls_active(now_);
 }
 
 /// Runs what was deferred, without the lock; answers that inline handlers give meanwhile leave together.
 void Connection::run_tasks(Lock& lock) {
   while (!tasks_.empty() && corked_by_ != std::this_thread::get_id()) {
-    const std::vector<Task> tasks = std::exchange(tasks_, {});
+    std::vector<Task> tasks = std::exchange(tasks_, {});
     const std::shared_ptr<Connection> alive = weak_from_this().lock();
     const bool cork = corked_by_ == std::thread::id();
     if (cork) corked_by_ = std::this_thread::get_id();
     lock.unlock();
-    TimePoint started = now();
-    for (const Task& task : tasks) {
+    TimePoint started = real_now();
+    for (Task& task : tasks) {
       task();
-      const TimePoint at = now();
+      task = nullptr;  // not later, under the lock: it may hold the last handle of a call, whose end takes it
+      const TimePoint at = real_now();
       if (cork && at - started > std::chrono::microseconds(200)) {
         // The first answers have waited long enough for the last ones.
         started = at;
         lock.lock();
-        send_queued(at);
+        send_queued(now());
         publish_interest();
         lock.unlock();
       }
@@ -209,7 +230,26 @@ void Connection::run_tasks(Lock& lock) {
 
 void Connection::keep(wire::StreamId stream, std::shared_ptr<CallState> state) {
   calls_started_.fetch_add(1, std::memory_order_relaxed);
-  states_.emplace(stream, std::move(state));
+  if (spare_nodes_.empty()) {
+    states_.emplace(stream, std::move(state));
+    return;
+  }
+  States::node_type node = std::move(spare_nodes_.back());
+  spare_nodes_.pop_back();
+  node.key() = stream;
+  node.mapped() = std::move(state);
+  states_.insert(std::move(node));
+}
+
+void Connection::drop(wire::StreamId stream) {
+  if (const auto at = states_.find(stream); at != states_.end()) (void)take(at);
+}
+
+std::shared_ptr<CallState> Connection::take(States::iterator at) {
+  std::shared_ptr<CallState> state = std::move(at->second);
+  States::node_type node = states_.extract(at);
+  if (spare_nodes_.size() < kSpareNodes) spare_nodes_.push_back(std::move(node));
+  return state;
 }
 
 void Connection::handle_events(TimePoint at) {
@@ -225,37 +265,105 @@ void Connection::handle(Event& event, TimePoint at) {
       open_.store(true, std::memory_order_release);
       was_open_.store(true, std::memory_order_release);
       readiness_->changed.notify_all();
-      if (options_.handler != nullptr) {
-        defer([self = shared_from_this()] { self->options_.handler->on_connection(*self, true, {}); });
-      }
+      tell_handler(true);
+      if (early_lane_) defer([self = shared_from_this()] { self->add_lane(std::move(self->early_lane_)); });
       return;
     case Event::Kind::kOpened:
-      if (options_.handler == nullptr) {
-        calls_.finish(event.stream, {Code::kUnimplemented, "this side serves nothing"}, {});
-      } else if (std::shared_ptr<CallState> state = options_.handler->on_request(*this, event, at)) {
+      if (const std::shared_ptr<RequestHandler> handler = options_.handler.lock(); !handler) {
+        calls_.reject(event.stream, {Code::kUnimplemented, "this side serves nothing"});
+      } else if (std::shared_ptr<CallState> state = handler->on_request(*this, event, at)) {
         keep(event.stream, std::move(state));
       }
       return;
+    case Event::Kind::kGoingAway:
+      defer([self = shared_from_this(), status = std::move(event.status)] {
+        if (const auto handler = self->options_.handler.lock()) handler->on_going_away(*self, status);
+      });
+      return;
+    case Event::Kind::kLaneWanted:
+      defer([self = shared_from_this()] {
+        if (const auto handler = self->options_.handler.lock()) {
+          handler->on_lane_wanted(*self);
+        } else {
+          self->lane_refused({Code::kUnavailable, "nobody opens links here"});
+        }
+      });
+      return;
+    case Event::Kind::kAttach:
+      defer([self = shared_from_this(), token = event.token] {
+        if (const auto handler = self->options_.handler.lock()) {
+          handler->on_attach(*self, token);
+        } else {
+          self->close(Code::kNotFound, "no session takes this second lane");
+        }
+      });
+      return;
+    case Event::Kind::kHealthAsked: {
+      const std::shared_ptr<RequestHandler> handler = options_.handler.lock();
+      calls_.session().answer_health(event.health_id, handler ? handler->health(event.open->service)
+                                                              : wire::HealthState::kUnknownService);
+      return;
+    }
+    case Event::Kind::kHealth: answer_health(event); return;
     case Event::Kind::kClosed: {
       over_ = true;
+      for (const auto& [id, ask] : std::exchange(health_asks_, {})) announce(*ask);
       open_.store(false, std::memory_order_release);
       closed_status_ = std::move(event.status);
       readiness_->changed.notify_all();
-      if (options_.handler != nullptr) {
-        defer([self = shared_from_this()] {
-          self->options_.handler->on_connection(*self, false, self->closed_status_);
-        });
-      }
+      tell_handler(false);
       return;
     }
     default: break;
   }
   const auto at_stream = states_.find(event.stream);
   if (at_stream == states_.end()) return;  // nobody is left to be told
-  const std::shared_ptr<CallState> state = at_stream->second;
-  if (event.kind == Event::Kind::kEnded || event.kind == Event::Kind::kCancelled) states_.erase(at_stream);
+  const bool over = event.kind == Event::Kind::kEnded || event.kind == Event::Kind::kCancelled;
+  const std::shared_ptr<CallState> state = over ? take(at_stream) : at_stream->second;
   state->on_event(event);
-  state->changed.notify_all();
+  announce(*state);
+}
+
+void Connection::tell_handler(bool open) {
+  defer([self = shared_from_this(), open] {
+    if (const std::shared_ptr<RequestHandler> handler = self->options_.handler.lock()) {
+      handler->on_connection(*self, open, self->closed_status_);
+    }
+  });
+}
+
+void Connection::announce(CallState& state) {
+  // The owner may wait for just this.
+  if (parked_) wakeup_.ring();
+  state.changed.notify_all();
+  if (!state.watched()) return;
+  state.take_watchers([this](Task notify) {
+    --armed_;
+    defer(std::move(notify));
+  });
+}
+
+void Connection::watch_moment(Lock lock, CallState& state, Moment moment, std::function<void()> notify) {
+  // What it replaces may hold the last handle of a call, whose end takes the lock.
+  const std::function<void()> replaced = std::exchange(state.watcher(moment), nullptr);
+  if (replaced) --armed_;
+  if (state.has_come(moment)) {
+    lock.unlock();
+    notify();
+    return;
+  }
+  state.watcher(moment) = std::move(notify);
+  ++armed_;
+  attend();
+  lock.unlock();  // before what is replaced goes
+}
+
+/// Sees to it that somebody reads the links although no thread waits for them.
+void Connection::attend() {
+  if (reactor_ != nullptr || owned_ || adopted_ || over_ || !keeper_) return;
+  adopted_ = true;
+  keeper_->wake_up();
+  register_with(keeper_->reactor());
 }
 
 // ---- waiting
@@ -269,26 +377,30 @@ bool Connection::asked_to_stop(Lock& lock) const {
   return stop;
 }
 
-Status Connection::wait_for(Lock& lock, CallState& state, const std::function<bool()>& satisfied) {
-  if (corked_by_ == std::this_thread::get_id()) {
-    // An inline handler waits after all: what it has said must leave, or the answer would never come.
-    send_queued(now());
-    publish_interest();
-  }
+/// Whoever is about to wait sends what was held back: what flush_soon() has left, and, where an inline
+/// handler waits after all, what it has said, or the answer would never come.
+void Connection::send_held_back() {
+  if (unflushed_ == 0 && corked_by_ != std::this_thread::get_id()) return;
+  send_queued(now());
+  publish_interest();
+}
+
+Status Connection::wait_for(Lock& lock, CallState& state, const std::function<bool()>& satisfied,
+                            TimePoint until) {
+  send_held_back();
   Status status;
   while (!satisfied() && status.ok()) {
     if (reactor_ == nullptr && !owned_ && !over_) {
-      status = drive(lock, satisfied);
+      status = drive(lock, satisfied, until);
       continue;
     }
     followers_.push_back(&state);
-    if (options_.interrupted) {
-      state.changed.wait_for(lock, kInterruptSlice);
-    } else {
-      state.changed.wait(lock);
-    }
-    std::erase(followers_, &state);
-    if (!satisfied() && asked_to_stop(lock)) status = Status(Code::kCancelled, "interrupted");
+    state.changed.wait(lock, options_.interrupted ? std::min(until, after(kInterruptSlice)) : until);
+    // One entry of it: another thread may wait for the same call.
+    followers_.erase(std::ranges::find(followers_, &state));
+    if (satisfied()) break;
+    if (asked_to_stop(lock)) status = Status(Code::kCancelled, "interrupted");
+    if (until != kNever && now() >= until) status = Status(Code::kDeadlineExceeded, "not in time");
   }
   // Whoever was asked to take over but has what it wanted already passes the request on.
   if (reactor_ == nullptr && !owned_ && !followers_.empty()) followers_.front()->changed.notify_all();
@@ -300,6 +412,8 @@ void Connection::leave_ownership() {
   last_driven_ = now_;
   if (!followers_.empty()) {
     followers_.front()->changed.notify_all();
+  } else if (armed_ > 0) {
+    attend();
   } else if (keeper_ && !on_keeper_list_ && !over_) {
     on_keeper_list_ = true;
     keeper_->note(weak_from_this());

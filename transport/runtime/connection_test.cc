@@ -40,7 +40,7 @@ class Gate final : public Service {
 
 class Serving final : public Dispatcher {
  public:
-  Serving() : Dispatcher(4, {}) {}
+  Serving() : Dispatcher({4, 0, 1U << 16U, {}, {}}) {}
   void on_connection(Connection& connection, bool open, const Status& /*status*/) override {
     if (!open) connection.close(Code::kUnavailable, "gone");
   }
@@ -50,11 +50,11 @@ class Serving final : public Dispatcher {
 class Connected : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(serving_.add(gate_).ok());
+    ASSERT_TRUE(serving_->add(gate_).ok());
     std::array<int, 2> fds{};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()), 0);
     ConnectionOptions of_server;
-    of_server.handler = &serving_;
+    of_server.handler = serving_;
     of_server.session.acceptor = true;
     server_ = std::make_shared<Connection>(
         std::make_unique<SocketLink>(Descriptor(fds[0]), "ipc", "ipc:server"), std::move(of_server));
@@ -78,9 +78,9 @@ class Connected : public ::testing::Test {
     stopping_ = true;
     reactor_.wake();
     loop_.join();
-    serving_.stop();
+    serving_->stop();
   }
-  [[nodiscard]] std::uint64_t calls() const { return serving_.calls(); }
+  [[nodiscard]] std::uint64_t calls() const { return serving_->calls(); }
   Status call(std::string_view method, const CallOptions& options = {}) {
     const Result<Payload> reply = call_unary(*client_, {"gate", method}, {}, options);
     return reply ? Status() : reply.error();
@@ -91,7 +91,7 @@ class Connected : public ::testing::Test {
   }
 
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
-  Serving serving_;
+  std::shared_ptr<Serving> serving_ = std::make_shared<Serving>();
   Reactor reactor_;
   std::shared_ptr<Connection> server_;
   std::shared_ptr<Connection> client_;
@@ -141,7 +141,9 @@ TEST_F(Connected, TheKeeperNoticesTheLossOfAConnectionNobodyDrives) {
   EXPECT_TRUE(call("Quick").ok());
   server_->close(Code::kUnavailable, "bye");
   while (client_->open()) std::this_thread::sleep_for(milliseconds(1));
-  EXPECT_EQ(call("Quick").code(), Code::kUnavailable);
+  const Status refused = call("Quick");
+  EXPECT_EQ(refused.code(), Code::kUnavailable);
+  EXPECT_TRUE(refused.not_started());
 }
 
 TEST_F(Connected, ACallerTakesTheLinkBackFromTheKeeper) {
@@ -182,6 +184,43 @@ TEST_F(Connected, AnAnswerThatTheKeeperReadsReachesTheCallerThatPolls) {
     EXPECT_TRUE(call("Quick").ok());
     keeper.join();
   }
+}
+
+/// Takes nothing, and gives what no Leat server says.
+class Clogged final : public Link {
+ public:
+  explicit Clogged(bool& closed) : closed_(closed) {}
+  [[nodiscard]] std::string_view scheme() const noexcept override { return "ipc"; }
+  [[nodiscard]] const std::string& remote() const noexcept override { return remote_; }
+  [[nodiscard]] int descriptor() const noexcept override { return -1; }
+  [[nodiscard]] bool wants_write() const noexcept override { return true; }
+  [[nodiscard]] bool pending() override { return false; }
+  [[nodiscard]] std::size_t send_budget() const noexcept override { return 0; }
+  Result<std::size_t> send(std::span<const Slice> /*slices*/) override { return 0; }
+  Result<std::size_t> receive(Receiver& receiver, std::size_t /*limit*/) override {
+    constexpr std::string_view kText = "HTTP/1.0 400 Bad Request";
+    receiver.deliver(as_bytes(kText));
+    return kText.size();
+  }
+  void close() noexcept override { closed_ = true; }
+
+ private:
+  bool& closed_;
+  std::string remote_ = "ipc:clogged";
+};
+
+TEST(Connections, DoNotLingerOnALinkThatTakesNothing) {
+  bool closed = false;
+  const auto connection =
+      std::make_shared<Connection>(std::make_unique<Clogged>(closed), ConnectionOptions());
+  const TimePoint at = now();
+  connection->service(at);
+  ASSERT_TRUE(connection->saw_garbage());
+  EXPECT_FALSE(closed) << "it has had no time to take what was to be said";
+  EXPECT_EQ(connection->next_timeout(), at + std::chrono::seconds(1));
+  connection->service(connection->next_timeout());
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(connection->next_timeout(), kNever);
 }
 
 TEST(Reactors, PassOnARingThatAnotherThreadsTurnHasSeen) {
@@ -243,7 +282,7 @@ TEST(Executors, StopDropsWhatHasNotBegunAndWaitsForTheRest) {
 }
 
 TEST(RunTimes, JudgeOnlyAfterSomeRuns) {
-  RunTime time;
+  MethodRuns time(0, false);
   for (int i = 0; i < 3; ++i) time.add(std::chrono::microseconds(1));
   EXPECT_FALSE(time.quick());
   time.add(std::chrono::microseconds(1));

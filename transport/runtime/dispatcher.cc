@@ -1,7 +1,11 @@
 #include "transport/runtime/dispatcher.h"
 
 #include <algorithm>
+#include <string>
+#include <thread>
 
+#include "transport/intercept/client.h"
+#include "transport/runtime/client_call.h"
 #include "transport/runtime/clock.h"
 #include "transport/runtime/server_call.h"
 
@@ -13,9 +17,14 @@ namespace {
 constexpr std::uint32_t kQuickNs = 20'000;
 constexpr std::uint32_t kRunsToJudge = 4;
 
+Status too_many(std::uint32_t limit) {
+  return {Code::kResourceExhausted,
+          "max_waiting (" + std::to_string(limit) + ") calls wait for their turn on this server already"};
+}
+
 }  // namespace
 
-void RunTime::add(Duration took) noexcept {
+void MethodRuns::add(Duration took) noexcept {
   const auto ns = static_cast<std::uint32_t>(std::clamp<Duration::rep>(took.count(), 0, 1'000'000'000));
   const std::uint32_t mean = mean_ns_.load(std::memory_order_relaxed);
   // Races between two ends of one method lose a sample at worst.
@@ -23,7 +32,8 @@ void RunTime::add(Duration took) noexcept {
   mean_ns_.store(runs == 0 ? ns : mean - mean / 8 + ns / 8, std::memory_order_relaxed);
 }
 
-bool RunTime::quick() const noexcept {
+bool MethodRuns::quick() const noexcept {
+  if (always_inline_) return true;
   return runs_.load(std::memory_order_relaxed) >= kRunsToJudge &&
          mean_ns_.load(std::memory_order_relaxed) < kQuickNs;
 }
@@ -32,6 +42,11 @@ bool& inline_allowed() noexcept {
   thread_local bool allowed = false;
   return allowed;
 }
+
+Dispatcher::Dispatcher(DispatcherOptions options)
+    : options_(std::move(options)),
+      executor_(options_.threads != 0 ? options_.threads
+                                      : std::max(4U, 2 * std::thread::hardware_concurrency())) {}
 
 Status Dispatcher::add(std::shared_ptr<Service> service) {
   const std::unique_lock lock(mutex_);
@@ -43,15 +58,46 @@ std::vector<wire::Announcement> Dispatcher::announcements() const {
   return table_.announcements();
 }
 
-std::shared_ptr<RunTime> Dispatcher::run_time(const call::Target& target) {
+Status Dispatcher::set_health(std::string_view service, bool serving) {
+  const std::unique_lock lock(mutex_);
+  if (!service.empty() && !table_.offers(service)) {
+    return {Code::kNotFound, "nothing is offered here as '" + std::string(service) + "'"};
+  }
+  if (serving) {
+    unhealthy_.erase(std::string(service));
+  } else {
+    unhealthy_.emplace(service);
+  }
+  return {};
+}
+
+wire::HealthState Dispatcher::health(std::string_view service) {
+  const std::shared_lock lock(mutex_);
+  if (!service.empty() && !table_.offers(service)) return wire::HealthState::kUnknownService;
+  return unhealthy_.contains(service) ? wire::HealthState::kNotServing : wire::HealthState::kServing;
+}
+
+void Dispatcher::on_lane_wanted(Connection& connection) {
+  connection.lane_refused({Code::kUnavailable, "nobody opens links here"});
+}
+
+void Dispatcher::on_attach(Connection& connection, const wire::Token& /*token*/) {
+  connection.close(Code::kNotFound, "no connection here gave out that token");
+}
+
+std::shared_ptr<MethodRuns> Dispatcher::runs_of(const call::Target& target) {
   {
     const std::shared_lock lock(mutex_);
-    const auto at = run_times_.find(target.service.get());
-    if (at != run_times_.end() && target.method < at->second.size()) return at->second[target.method];
+    const auto at = runs_.find(target.service.get());
+    if (at != runs_.end() && target.method < at->second.size()) return at->second[target.method];
   }
+  const std::span<const MethodInfo> methods = target.service->service_info().methods;
   const std::unique_lock lock(mutex_);
-  auto& list = run_times_[target.service.get()];
-  while (list.size() <= target.method) list.push_back(std::make_shared<RunTime>());
+  auto& list = runs_[target.service.get()];
+  while (list.size() <= target.method) {
+    const MethodInfo info = list.size() < methods.size() ? methods[list.size()] : MethodInfo();
+    list.push_back(std::make_shared<MethodRuns>(info.max_inflight, info.run_inline));
+  }
   return list[target.method];
 }
 
@@ -60,30 +106,96 @@ std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, sessio
   calls_.fetch_add(1, std::memory_order_relaxed);
   Result<call::Target> target = [&] {
     const std::shared_lock lock(mutex_);
-    return table_.find(opened.open.service, opened.open.method);
+    return table_.find(opened.open->service, opened.open->method);
   }();
   if (!target) {
     count(target.error());
-    connection.calls().finish(opened.stream, target.error(), {});
+    connection.calls().reject(opened.stream, target.error());
     return nullptr;
   }
-  Job job{*target, run_time(*target), opened.stream.channel()};
+  Job job{*target, runs_of(*target), opened.stream.channel()};
   auto call =
       std::make_shared<ServerCallState>(connection.shared_from_this(), *this, std::move(job), opened, at);
-  call->opened();
+  if (!call->opened()) return nullptr;
   return call;
 }
 
-void Dispatcher::run(Connection& connection, const Job& job, bool may_run_inline,
-                     std::function<void()> task) {
-  if (may_run_inline && inline_allowed() && job.run_time->quick()) {
+std::shared_ptr<Caller> Dispatcher::caller(Connection& connection) {
+  return intercept_caller(make_caller(connection.shared_from_this(), shared_from_this()),
+                          options_.interceptors, connection.remote());
+}
+
+void Dispatcher::post(Executor::Task task) {
+  struct Once {
+    explicit Once(Executor::Task work) : task(std::move(work)) {}
+    Once(const Once&) = delete;
+    Once& operator=(const Once&) = delete;
+    ~Once() { run(); }
+    void run() {
+      if (const Executor::Task now = std::exchange(task, nullptr)) now();
+    }
+    Executor::Task task;
+  };
+  executor_.run(Channel::kRpc, [once = std::make_shared<Once>(std::move(task))] { once->run(); });
+}
+
+Status Dispatcher::run(Connection& connection, const Job& job, bool may_run_inline, Executor::Task task) {
+  if (options_.max_inflight != 0 || job.method->limit() != 0) return run_gated(job, std::move(task));
+  if (may_run_inline && inline_allowed() && job.method->quick()) {
+    running_.fetch_add(1, std::memory_order_relaxed);
     connection.defer([this, task = std::move(task)] {
-      inline_since_.store(now().time_since_epoch().count(), std::memory_order_relaxed);
+      inline_since_.store(real_now().time_since_epoch().count(), std::memory_order_relaxed);
       task();
       inline_since_.store(TimePoint::min().time_since_epoch().count(), std::memory_order_relaxed);
     });
+    return {};
+  }
+  if (!executor_.run(job.channel, std::move(task), options_.max_waiting))
+    return too_many(options_.max_waiting);
+  running_.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+bool Dispatcher::has_room(const Job& job) const noexcept {
+  return (options_.max_inflight == 0 || inflight_ < options_.max_inflight) &&
+         (job.method->limit() == 0 || job.method->running < job.method->limit());
+}
+
+Status Dispatcher::run_gated(const Job& job, Executor::Task task) {
+  const std::lock_guard lock(gate_);
+  if (!has_room(job)) {
+    if (waiting_count_ >= options_.max_waiting) return too_many(options_.max_waiting);
+    waiting_[static_cast<std::size_t>(job.channel)].push_back({job, std::move(task)});
+    ++waiting_count_;
   } else {
+    ++inflight_;
+    ++job.method->running;
     executor_.run(job.channel, std::move(task));
+  }
+  running_.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+void Dispatcher::done(const Job& job) {
+  running_.fetch_sub(1, std::memory_order_relaxed);
+  if (options_.max_inflight == 0 && job.method->limit() == 0) return;
+  const std::lock_guard lock(gate_);
+  --inflight_;
+  --job.method->running;
+  for (std::deque<Waiting>& queue : waiting_) {  // most urgent first
+    // Those whose method has no room are passed over, and keep their place.
+    for (auto at = queue.begin(); at != queue.end();) {
+      if (options_.max_inflight != 0 && inflight_ >= options_.max_inflight) return;
+      if (!has_room(at->job)) {
+        ++at;
+        continue;
+      }
+      ++inflight_;
+      ++at->job.method->running;
+      executor_.run(at->job.channel, std::move(at->task));
+      at = queue.erase(at);
+      --waiting_count_;
+    }
   }
 }
 
@@ -92,7 +204,7 @@ TimePoint Dispatcher::inline_since() const noexcept {
 }
 
 void Dispatcher::log(LogLevel level, std::string_view text) const {
-  if (logger_) logger_(level, text);
+  if (options_.logger) options_.logger(level, text);
 }
 
 void Dispatcher::count(const Status& status) noexcept {

@@ -24,8 +24,12 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
   ~Executor() { stop(); }
 
-  /// Runs the task on one of the threads; drops it after stop().
-  void run(Channel channel, Task task);
+  /// Runs the task on one of the threads; drops it after stop(). False, and nothing is done, if `most` tasks
+  /// wait.
+  bool run(Channel channel, Task task, std::size_t most = ~std::size_t{0});
+  /// Runs the task before all others, on a thread beyond the limit if the others are busy (they may be
+  /// waiting for just this).
+  void run_now(Task task);
   /// Takes no more tasks, drops those not begun, and waits for the running ones, except for one that this
   /// thread is itself running. Idempotent.
   void stop();
@@ -33,7 +37,7 @@ class Executor {
  private:
   /// What the threads use; theirs too, since a task may stop and destroy the executor that runs it.
   struct Shared {
-    void work();
+    void work(bool beyond_limit);
     bool take(Task& task);
 
     std::mutex mutex;
@@ -41,6 +45,8 @@ class Executor {
     std::array<std::deque<Task>, kChannelCount> queues;
     std::size_t queued = 0;
     std::size_t idle = 0;
+    std::size_t extra = 0;  // threads beyond the limit; they end when nothing waits
+    std::condition_variable extra_ended;
     bool stopping = false;
   };
 

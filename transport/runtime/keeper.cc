@@ -61,6 +61,11 @@ void Keeper::note(std::weak_ptr<Connection> connection) {
   start_locked();
 }
 
+void Keeper::wake_up() {
+  const std::lock_guard lock(mutex_);
+  if (!thread_.joinable()) start_locked();
+}
+
 void Keeper::note(std::weak_ptr<Ticked> ticked) {
   const std::lock_guard lock(mutex_);
   ticked_.push_back(std::move(ticked));
@@ -92,7 +97,7 @@ bool Keeper::tick(TimePoint at) {
 
 void Keeper::run() {
   while (!stopping_) {
-    const bool ticking = tick(now());
+    const bool ticking = tick(real_now());
     reactor_.turn(ticking ? now() + kTick : kNever);
   }
 }

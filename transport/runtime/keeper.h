@@ -25,12 +25,15 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
 
   /// Puts the connection on the list of those that are looked at every millisecond.
   void note(std::weak_ptr<Connection> connection);
+  /// Starts the thread if need be, for what is about to be added to reactor(). May be called with a
+  /// connection's lock held.
+  void wake_up();
   /// Something with a tick of its own: asked every millisecond while it says so.
   class Ticked {
    public:
     virtual ~Ticked() = default;
     /// False: needs no more ticks until noted again.
-    virtual bool keeper_tick(TimePoint now) = 0;
+    virtual bool keeper_tick(TimePoint now) = 0;  // by the clock on the wall
   };
   void note(std::weak_ptr<Ticked> ticked);
 

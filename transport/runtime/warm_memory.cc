@@ -55,6 +55,11 @@ class WarmPool {
     delete block;
   }
 
+  [[nodiscard]] std::size_t kept() noexcept {
+    const std::lock_guard lock(mutex_);
+    return kept_;
+  }
+
  private:
   std::mutex mutex_;
   std::vector<WarmBlock*> free_;
@@ -63,8 +68,8 @@ class WarmPool {
 
 // Never destroyed: arrays may outlive everything else in the process.
 WarmPool& pool() {
-  static auto* const instance = new WarmPool;
-  return *instance;
+  static auto* const kPool = new WarmPool;
+  return *kPool;
 }
 
 }  // namespace
@@ -78,5 +83,7 @@ Buffer allocate_warm(std::size_t size) {
   block->destroy = [](Buffer::Block* dying) noexcept { pool().give(static_cast<WarmBlock*>(dying)); };
   return Buffer::adopt(block, {static_cast<const std::byte*>(block->memory), size});
 }
+
+std::size_t warm_memory_kept() noexcept { return pool().kept(); }
 
 }  // namespace leat::transport

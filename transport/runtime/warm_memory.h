@@ -14,4 +14,7 @@ namespace leat::transport {
 /// size class, up to 256 MiB in all. Thread-safe.
 Buffer allocate_warm(std::size_t size);
 
+/// Bytes that are kept for later messages now.
+[[nodiscard]] std::size_t warm_memory_kept() noexcept;
+
 }  // namespace leat::transport

@@ -67,11 +67,11 @@ bool SocketLink::has_unread() const noexcept {
   return ioctl(socket_.get(), FIONREAD, &unread) == 0 && unread > 0;
 }
 
-std::size_t SocketLink::send_budget(Lane /*lane*/) const noexcept {
+std::size_t SocketLink::send_budget() const noexcept {
   return wants_write_ || closed_ || !failure_.ok() ? 0 : kTurnBytes;
 }
 
-Result<std::size_t> SocketLink::send(Lane /*lane*/, std::span<const Slice> slices) {
+Result<std::size_t> SocketLink::send(std::span<const Slice> slices) {
   if (!failure_.ok()) return failure(failure_);
   if (closed_) return fail(ECONNABORTED);
   wants_write_ = false;
@@ -126,7 +126,7 @@ Result<std::size_t> SocketLink::receive(Receiver& receiver, std::size_t limit) {
   if (closed_) return fail(ECONNABORTED);
   std::size_t total = 0;
   while (total < limit) {
-    const Receiver::Space space = receiver.prepare(Lane::kMain);
+    const Receiver::Space space = receiver.prepare();
     std::array<iovec, 2> pieces{};
     std::size_t count = 0;
     std::size_t room = 0;
@@ -143,7 +143,7 @@ Result<std::size_t> SocketLink::receive(Receiver& receiver, std::size_t limit) {
     do got = recvmsg(socket_.get(), &message, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
-      receiver.commit(Lane::kMain, static_cast<std::size_t>(got));
+      receiver.commit(static_cast<std::size_t>(got));
       total += static_cast<std::size_t>(got);
       // A short read has emptied the socket; asking again would cost a system call to be told so.
       if (static_cast<std::size_t>(got) < room) return total;

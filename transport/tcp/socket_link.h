@@ -25,8 +25,8 @@ class SocketLink final : public Link {
   [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
   [[nodiscard]] bool wants_write() const noexcept override { return wants_write_; }
   [[nodiscard]] bool pending() override { return false; }  // the kernel's readiness is level-triggered
-  [[nodiscard]] std::size_t send_budget(Lane lane) const noexcept override;
-  Result<std::size_t> send(Lane lane, std::span<const Slice> slices) override;
+  [[nodiscard]] std::size_t send_budget() const noexcept override;
+  Result<std::size_t> send(std::span<const Slice> slices) override;
   Result<std::size_t> receive(Receiver& receiver, std::size_t limit) override;
   void close() noexcept override;
 

@@ -231,7 +231,7 @@ TEST(TcpLink, APeersLastWordsComeBeforeTheFailureOfSending) {
   const Buffer bytes = Buffer::copy("hello");
   const Slice slice{bytes.bytes(), bytes};
   // The first one provokes the reset, the next ones meet it.
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(left->link().send(Lane::kMain, {&slice, 1}).value(), 5U);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(left->link().send({&slice, 1}).value(), 5U);
   ASSERT_TRUE(loop.run_until([&] { return !left->loss().ok(); }));
   EXPECT_EQ(left->received(), 200U);
   EXPECT_TRUE(left->intact());

@@ -116,11 +116,11 @@ std::unexpected<Status> DealerLink::fail(int error) {
   return failure(failure_);
 }
 
-std::size_t DealerLink::send_budget(Lane /*lane*/) const noexcept {
+std::size_t DealerLink::send_budget() const noexcept {
   return closed_ || lost_ || !failure_.ok() ? 0 : flight_->budget();
 }
 
-Result<std::size_t> DealerLink::send(Lane /*lane*/, std::span<const Slice> slices) {
+Result<std::size_t> DealerLink::send(std::span<const Slice> slices) {
   if (!failure_.ok()) return failure(failure_);
   if (closed_) return fail(ECONNABORTED);
   bool refused = lost_;
@@ -165,7 +165,7 @@ std::size_t DealerLink::drain(Receiver& receiver, std::size_t limit) {
     if (!try_receive(socket_, message)) return total;
     if (skip_parts(socket_, message) || message.empty()) continue;
     total += message.size();
-    receiver.deliver(Lane::kMain, {message.data<std::byte>(), message.size()});
+    receiver.deliver({message.data<std::byte>(), message.size()});
   }
   return total;
 }

@@ -33,8 +33,8 @@ class DealerLink final : public Link {
     return false;
   }  // an epoll set is never writable
   [[nodiscard]] bool pending() override { return false; }
-  [[nodiscard]] std::size_t send_budget(Lane lane) const noexcept override;
-  Result<std::size_t> send(Lane lane, std::span<const Slice> slices) override;
+  [[nodiscard]] std::size_t send_budget() const noexcept override;
+  Result<std::size_t> send(std::span<const Slice> slices) override;
   Result<std::size_t> receive(Receiver& receiver, std::size_t limit) override;
   void close() noexcept override { shut(); }
 

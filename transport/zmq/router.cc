@@ -291,7 +291,7 @@ Result<std::size_t> Router::receive(const std::shared_ptr<Peer>& peer, Receiver&
     }
   }
   for (const zmq::message_t& message : taken) {
-    receiver.deliver(Lane::kMain, {message.data<std::byte>(), message.size()});
+    receiver.deliver({message.data<std::byte>(), message.size()});
   }
   return total;
 }

@@ -40,12 +40,8 @@ class RouterLink final : public Link {
   [[nodiscard]] int descriptor() const noexcept override { return -1; }
   [[nodiscard]] bool wants_write() const noexcept override { return false; }
   [[nodiscard]] bool pending() override { return false; }
-  [[nodiscard]] std::size_t send_budget(Lane /*lane*/) const noexcept override {
-    return router_->budget(*peer_);
-  }
-  Result<std::size_t> send(Lane /*lane*/, std::span<const Slice> slices) override {
-    return router_->send(*peer_, slices);
-  }
+  [[nodiscard]] std::size_t send_budget() const noexcept override { return router_->budget(*peer_); }
+  Result<std::size_t> send(std::span<const Slice> slices) override { return router_->send(*peer_, slices); }
   Result<std::size_t> receive(Receiver& receiver, std::size_t limit) override {
     return router_->receive(peer_, receiver, limit);
   }

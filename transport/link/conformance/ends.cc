@@ -51,19 +51,19 @@ bool Pattern::matches(std::uint64_t position, Bytes bytes) {
   return true;
 }
 
-Receiver::Space Collector::prepare(Lane /*lane*/) {
+Receiver::Space Collector::prepare() {
   body_.resize(between(random_, 0, 3) == 0 ? 0 : between(random_, 0, 200'000));
   scratch_.resize(between(random_, 1, 70'000));
   return {body_, scratch_};
 }
 
-void Collector::commit(Lane /*lane*/, std::size_t size) {
+void Collector::commit(std::size_t size) {
   const std::size_t in_body = std::min(size, body_.size());
   take(Bytes(body_).first(in_body));
   take(Bytes(scratch_).first(size - in_body));
 }
 
-void Collector::deliver(Lane /*lane*/, Bytes bytes) { take(bytes); }
+void Collector::deliver(Bytes bytes) { take(bytes); }
 
 void Collector::take(Bytes bytes) {
   intact_ = intact_ && Pattern::matches(received_, bytes);
@@ -86,7 +86,7 @@ void End::turn() {
 }
 
 void End::flush() {
-  while (loss_.ok() && sent_ < to_send_ && (cut_short_ || link_->send_budget(Lane::kMain) > 0)) {
+  while (loss_.ok() && sent_ < to_send_ && (cut_short_ || link_->send_budget() > 0)) {
     // A batch of pieces: small ones in scratch memory, as frame headers are, and larger ones with an owner.
     std::vector<Slice> slices(between(random_, 1, 8));
     std::vector<std::size_t> sizes;
@@ -118,7 +118,7 @@ void End::flush() {
       }
       position += sizes[i];
     }
-    const auto taken = link_->send(Lane::kMain, slices);
+    const auto taken = link_->send(slices);
     // A link that sends later must have copied what has no owner.
     std::ranges::fill(scratch_, std::byte{0xEE});
     if (!taken) {
@@ -163,7 +163,7 @@ void Loop::turn(int timeout_ms) {
   for (const auto& end : ends_) {
     if (!end->has_link() || !end->loss().ok()) continue;
     Link& link = end->link();
-    const bool may_send = end->unsent() > 0 && link.send_budget(Lane::kMain) > 0;
+    const bool may_send = end->unsent() > 0 && link.send_budget() > 0;
     if ((!end->paused() && link.pending()) || may_send) active.push_back(end);
     if (link.descriptor() < 0) continue;
     int events = end->paused() ? 0 : POLLIN;

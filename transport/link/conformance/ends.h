@@ -27,9 +27,9 @@ class Pattern {
 class Collector final : public Receiver {
  public:
   explicit Collector(std::uint32_t seed) : random_(seed) {}
-  Space prepare(Lane lane) override;
-  void commit(Lane lane, std::size_t size) override;
-  void deliver(Lane lane, Bytes bytes) override;
+  Space prepare() override;
+  void commit(std::size_t size) override;
+  void deliver(Bytes bytes) override;
 
   [[nodiscard]] std::uint64_t received() const noexcept { return received_; }
   [[nodiscard]] bool intact() const noexcept { return intact_; }

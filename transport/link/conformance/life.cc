@@ -20,10 +20,10 @@ void expect_dead(const std::shared_ptr<End>& end) {
   const Slice slice{bytes.bytes(), bytes};
   Collector collector(1);
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(end->link().send(Lane::kMain, {&slice, 1}).error().code(), Code::kUnavailable);
+    EXPECT_EQ(end->link().send({&slice, 1}).error().code(), Code::kUnavailable);
     EXPECT_EQ(end->link().receive(collector, 1000).error().code(), Code::kUnavailable);
   }
-  EXPECT_EQ(end->link().send_budget(Lane::kMain), 0U);
+  EXPECT_EQ(end->link().send_budget(), 0U);
   EXPECT_FALSE(end->link().wants_write());
 }
 
@@ -93,8 +93,8 @@ TEST_P(LinkConformance, AClosedLinkReportsFailures) {
   left_->close();
   Collector collector(1);
   EXPECT_EQ(left_->link().receive(collector, 10).error().code(), Code::kUnavailable);
-  EXPECT_EQ(left_->link().send(Lane::kMain, {}).error().code(), Code::kUnavailable);
-  EXPECT_EQ(left_->link().send_budget(Lane::kMain), 0U);
+  EXPECT_EQ(left_->link().send({}).error().code(), Code::kUnavailable);
+  EXPECT_EQ(left_->link().send_budget(), 0U);
 }
 
 TEST_P(LinkConformance, SendingToAPeerThatLeftIsNoticedByReading) {

@@ -13,8 +13,8 @@ TEST_P(LinkConformance, ConnectsAndIsAcceptedBeforeAnybodySpeaks) {
   EXPECT_EQ(right_->link().scheme(), GetParam().scheme);
   EXPECT_THAT(left_->link().remote(), testing::StartsWith(GetParam().scheme + "://"));
   EXPECT_THAT(right_->link().remote(), testing::StartsWith(GetParam().scheme + "://"));
-  EXPECT_GT(left_->link().send_budget(Lane::kMain), 0U);
-  EXPECT_GT(right_->link().send_budget(Lane::kMain), 0U);
+  EXPECT_GT(left_->link().send_budget(), 0U);
+  EXPECT_GT(right_->link().send_budget(), 0U);
   EXPECT_FALSE(left_->link().wants_write());
   EXPECT_EQ(left_->link().receive(*std::make_unique<Collector>(1), 1000).value(), 0U);
 }
@@ -44,7 +44,7 @@ TEST_P(LinkConformance, LargeTransfersLoseNothingUnderBackPressure) {
   for (int turn = 0; turn < 20 && left_->unsent() > 0; ++turn) loop_.turn();
   if (GetParam().stops_the_sender) {
     EXPECT_GT(left_->unsent(), 0U) << "the link takes in more than it can hold";
-    EXPECT_EQ(left_->link().send_budget(Lane::kMain), 0U);
+    EXPECT_EQ(left_->link().send_budget(), 0U);
   }
   right_->pause(false);
   right_->queue(kBytes, 300'000);
@@ -59,11 +59,11 @@ TEST_P(LinkConformance, OneSendTakesABoundedPartOfWhatIsOffered) {
   pair();
   const Buffer all = Buffer::allocate(256 << 20);
   const Slice slice{all.bytes(), all};
-  const auto taken = left_->link().send(Lane::kMain, {&slice, 1});
+  const auto taken = left_->link().send({&slice, 1});
   ASSERT_TRUE(taken.has_value());
   EXPECT_GT(*taken, 0U);
   EXPECT_LT(*taken, 64U << 20);
-  EXPECT_EQ(left_->link().send_budget(Lane::kMain), 0U);
+  EXPECT_EQ(left_->link().send_budget(), 0U);
 }
 
 TEST_P(LinkConformance, ReceivesAboutAsMuchAsAskedFor) {
@@ -87,9 +87,9 @@ TEST_P(LinkConformance, ReceivesAboutAsMuchAsAskedFor) {
 
 TEST_P(LinkConformance, SendingNothingIsNothing) {
   pair();
-  EXPECT_EQ(left_->link().send(Lane::kMain, {}).value(), 0U);
+  EXPECT_EQ(left_->link().send({}).value(), 0U);
   const std::vector<Slice> empty(3);
-  EXPECT_EQ(left_->link().send(Lane::kMain, empty).value(), 0U);
+  EXPECT_EQ(left_->link().send(empty).value(), 0U);
   left_->queue(10);
   ASSERT_TRUE(loop_.run_until([&] { return right_->received() == 10; }));
 }
