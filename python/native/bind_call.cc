@@ -6,7 +6,10 @@
 #include "bindings.h"
 #include "call.h"
 #include "error.h"
+#include "future.h"
 #include "gil.h"
+#include "object_method.h"
+#include "options.h"
 #include "value.h"
 
 namespace leat::python {
@@ -14,123 +17,91 @@ namespace {
 
 struct RemoteMethod {
   PyObject_HEAD vectorcallfunc vectorcall;
-  MethodCall* call;
+  Target* target;
 };
 
 PyTypeObject* remote_method_type = nullptr;
 
 RemoteMethod* as_method(PyObject* self) { return reinterpret_cast<RemoteMethod*>(self); }
 
-py::object decode_reply(const Payload& payload, const std::string& where) {
-  Result<py::object> value = decode_value(payload);
-  if (!value)
-    raise(Status(Code::kInternal, value.error().message())
-              .with_context("the reply of " + where + " can't be read"));
-  return std::move(*value);
-}
-
-/// Whether the answer is a value or a stream is the callee's choice, and its first message says.
-py::object call_object(const MethodCall& call, PyObject* const* args, std::size_t positional,
-                       PyObject* kwnames) {
+/// With Sharing::kAlways the caller waits until the call is over.
+Arguments encode_arguments(PyObject* const* args, std::size_t positional, PyObject* kwnames,
+                           Sharing sharing) {
   drop_put_aside();
-  ValueEncoder encoder(Sharing::kAlways);
+  ValueEncoder encoder(sharing);
   encoder.call(args, positional, kwnames);
-  MethodRef method;
-  method.service = call.object;
-  method.method = call.method;
-  method.kind = CallKind::kServerStream;
-  std::unique_ptr<ClientCall> started;
-  std::optional<Payload> first;
-  Status status;
-  {
-    const ReleaseGil released;
-    Result<std::unique_ptr<ClientCall>> result =
-        call.caller->start(method, std::move(encoder).finish(), call.options);
-    if (result) {
-      started = std::move(*result);
-      first = started->read();
-      if (!first || !values::says_items_follow(*first)) {
-        status = started->finish();
-        started.reset();
-      }
-    } else {
-      status = result.error();
-    }
-  }
-  unwrap(status);
-  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-  std::string where = call.object + "." + call.method;
-  if (started) {
-    return py::cast(std::make_unique<ItemStream>(
-        std::move(started),
-        [where = std::move(where)](const Payload& item) { return decode_reply(item, where); }));
-  }
-  if (!first) raise({Code::kInternal, where + " ended without an answer"});
-  return decode_reply(*first, where);
+  Arguments arguments;
+  arguments.requests = encoder.requests();
+  if (arguments.requests && PyIter_Check(arguments.requests.ptr()) == 0)
+    throw py::type_error(describe_type(arguments.requests.ptr()) +
+                         " can't be read by a call that blocks; leat.aio has calls that can");
+  arguments.kind = arguments.requests ? CallKind::kBidi : CallKind::kServerStream;
+  arguments.first = std::move(encoder).finish();
+  return arguments;
 }
 
 PyObject* vectorcall(PyObject* self, PyObject* const* args, std::size_t flagged, PyObject* kwnames) {
-  try {
-    return call_object(*as_method(self)->call, args, static_cast<std::size_t>(PyVectorcall_NARGS(flagged)),
-                       kwnames)
-        .release()
-        .ptr();
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
+  return guarded([&] {
+    const auto positional = static_cast<std::size_t>(PyVectorcall_NARGS(flagged));
+    return call_and_wait(*as_method(self)->target,
+                         encode_arguments(args, positional, kwnames, Sharing::kAlways));
+  });
+}
+
+PyObject* future(PyObject* self, PyObject* const* args, Py_ssize_t positional, PyObject* kwnames) {
+  return guarded([&] {
+    return call_later(*as_method(self)->target, encode_arguments(args, static_cast<std::size_t>(positional),
+                                                                 kwnames, Sharing::kIfUnchanged));
+  });
+}
+
+PyObject* oneway(PyObject* self, PyObject* const* args, Py_ssize_t positional, PyObject* kwnames) {
+  return guarded([&] {
+    call_oneway(*as_method(self)->target,
+                encode_arguments(args, static_cast<std::size_t>(positional), kwnames, Sharing::kIfUnchanged));
+    return py::object(py::none());
+  });
 }
 
 PyObject* options(PyObject* self, PyObject* args, PyObject* kwargs) {
-  static const char* const kNames[] = {"timeout", "channel", "metadata", nullptr};
-  PyObject *timeout = Py_None, *channel = Py_None, *metadata = Py_None;
-  if (PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOO:options", const_cast<char**>(kNames), &timeout,
-                                  &channel, &metadata) == 0)
-    return nullptr;
-  try {
-    MethodCall call = *as_method(self)->call;
-    if (timeout != Py_None) call.options.timeout = to_duration(borrow(timeout), "timeout");
-    if (channel != Py_None) call.options.channel = to_channel(borrow(channel));
-    if (metadata != Py_None) call.options.metadata = to_metadata(borrow(metadata));
-    return make_remote_method(std::move(call)).release().ptr();
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const py::value_error& error) {
-    PyErr_SetString(PyExc_ValueError, error.what());
-  } catch (const py::cast_error&) {
-    PyErr_SetString(PyExc_TypeError, "metadata is a dictionary of str to str or bytes");
-  }
-  return nullptr;
+  return guarded([&] {
+    Target target = *as_method(self)->target;
+    target.options = with_options(std::move(target.options), args, kwargs);
+    return make_remote_method(std::move(target));
+  });
 }
 
 void deallocate(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   {
     const ReleaseGil released;  // the last handle may close the connection
-    delete as_method(self)->call;
+    delete as_method(self)->target;
   }
   type->tp_free(self);
   Py_DECREF(type);
 }
 
 PyObject* represent(PyObject* self) {
-  const MethodCall& call = *as_method(self)->call;
-  return PyUnicode_FromFormat("<remote method %s.%s>", call.object.c_str(), call.method.c_str());
+  return PyUnicode_FromFormat("<remote method %s>", as_method(self)->target->method->where().c_str());
 }
 
 PyObject* name(PyObject* self, void* /*closure*/) {
-  return PyUnicode_FromString(as_method(self)->call->method.c_str());
+  const std::string_view name = as_method(self)->target->method->ref().method;
+  return PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
 }
 
 PyTypeObject* make_type() {
   static PyMemberDef members[] = {
       {"__vectorcalloffset__", T_PYSSIZET, offsetof(RemoteMethod, vectorcall), READONLY, nullptr}, {}};
   static PyMethodDef methods[] = {
+      {"future", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&future)),
+       METH_FASTCALL | METH_KEYWORDS, "Calls without waiting: a leat.Future of what a call would give."},
+      {"oneway", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&oneway)),
+       METH_FASTCALL | METH_KEYWORDS, "Calls and forgets: neither result nor failure shows."},
       {"options", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&options)),
        METH_VARARGS | METH_KEYWORDS,
-       "The same method with other options: timeout in seconds, channel, metadata."},
+       "The same method with other options: timeout in seconds, channel, metadata, idempotent, "
+       "wait_for_ready."},
       {}};
   static PyGetSetDef getters[] = {{"__name__", &name, nullptr, nullptr, nullptr}, {}};
   static PyType_Slot slots[] = {
@@ -151,11 +122,11 @@ PyTypeObject* make_type() {
 
 }  // namespace
 
-py::object make_remote_method(MethodCall call) {
+py::object make_remote_method(Target target) {
   PyObject* self = remote_method_type->tp_alloc(remote_method_type, 0);
   if (self == nullptr) throw py::error_already_set();
   as_method(self)->vectorcall = &vectorcall;
-  as_method(self)->call = new MethodCall(std::move(call));
+  as_method(self)->target = new Target(std::move(target));
   return steal(self);
 }
 
@@ -163,13 +134,6 @@ void bind_call(py::module_& module) {
   remote_method_type = make_type();
   if (remote_method_type == nullptr) throw py::error_already_set();
   module.attr("RemoteMethod") = py::handle(reinterpret_cast<PyObject*>(remote_method_type));
-  py::class_<ItemStream>(module, "ItemStream")
-      .def("__iter__", [](const py::object& self) { return self; })
-      .def("__next__", &ItemStream::next)
-      .def("__enter__", [](const py::object& self) { return self; })
-      .def("__exit__", [](ItemStream& self, const py::args& /*error*/) { self.close(); })
-      .def("close", &ItemStream::close)
-      .def("finish", &ItemStream::finish);
 }
 
 }  // namespace leat::python

@@ -1,9 +1,6 @@
 // The server's end.
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include <pybind11/stl.h>
@@ -11,13 +8,16 @@
 #include <leat/server.h>
 
 #include "bindings.h"
-#include "call.h"
+#include "closing.h"
+#include "endpoint_options.h"
 #include "error.h"
 #include "gil.h"
 #include "handler.h"
-#include "logger.h"
+#include "handler_loop.h"
 #include "object_service.h"
+#include "options.h"
 #include "schema_service.h"
+#include "stats.h"
 
 namespace leat::python {
 namespace {
@@ -25,13 +25,8 @@ namespace {
 /// Closes without the GIL, since it waits for handlers that need it.
 class ServerHandle {
  public:
-  ServerHandle(bool insecure, unsigned threads) {
-    ServerOptions options;
-    options.insecure = insecure;
-    options.threads = threads;
-    options.logger = make_logger();
-    server_ = std::make_shared<Server>(std::move(options));
-  }
+  explicit ServerHandle(const ServerSettings& settings)
+      : served_(settings.served), server_(std::make_shared<Server>(settings.options)) {}
   ServerHandle(const ServerHandle&) = delete;
   ServerHandle& operator=(const ServerHandle&) = delete;
   ~ServerHandle() {
@@ -39,36 +34,20 @@ class ServerHandle {
     server_.reset();
   }
   [[nodiscard]] Server& get() const noexcept { return *server_; }
+  [[nodiscard]] ServedSchemas& served() const noexcept { return *served_; }
+  [[nodiscard]] const std::shared_ptr<HandlerLoop>& handler_loop() const noexcept { return handler_loop_; }
 
   /// Closes on a thread of its own; false if that has not ended after `limit`. It goes on then.
   bool close_within(double limit) {
-    struct Progress {
-      std::mutex mutex;
-      std::condition_variable changed;
-      bool closed = false;
-    };
-    const ReleaseGil released;
-    auto progress = std::make_shared<Progress>();
-    std::thread([server = server_, progress] {
-      server->close();
-      const std::lock_guard lock(progress->mutex);
-      progress->closed = true;
-      progress->changed.notify_all();
-    }).detach();
-    std::unique_lock lock(progress->mutex);
-    return progress->changed.wait_for(lock, std::chrono::duration<double>(limit),
-                                      [&] { return progress->closed; });
+    return closing_.within(limit, [server = server_] { server->close(); });
   }
 
  private:
+  std::shared_ptr<ServedSchemas> served_;
   std::shared_ptr<Server> server_;
+  Ending closing_;
+  std::shared_ptr<HandlerLoop> handler_loop_ = HandlerLoop::for_server();
 };
-
-template <class F>
-auto without_gil(F&& body) {
-  const ReleaseGil released;
-  return std::forward<F>(body)();
-}
 
 py::dict stats(const ServerHandle& self) {
   const ServerStats stats = without_gil([&] { return self.get().stats(); });
@@ -78,6 +57,7 @@ py::dict stats(const ServerHandle& self) {
   result["connections_refused"] = stats.connections_refused;
   result["calls"] = stats.calls;
   result["calls_failed"] = stats.calls_failed;
+  result["latency"] = from_latency(stats.latency);
   return result;
 }
 
@@ -89,20 +69,24 @@ void add(const ServerHandle& self, std::shared_ptr<Service> service) {
 
 void bind_server(py::module_& module) {
   py::class_<ServerHandle>(module, "Server")
-      .def(py::init<bool, unsigned>(), py::kw_only(), py::arg("insecure"), py::arg("threads"))
+      .def(py::init<const ServerSettings&>(), py::arg("options"))
       .def(
           "add_object",
-          [](const ServerHandle& self, std::string name, py::object object) {
-            add(self, make_object_service(std::move(name), std::move(object)));
+          [](const ServerHandle& self, std::string name, py::object object, const MethodLimits& limits) {
+            const ServesOn here(self.handler_loop());
+            add(self, make_object_service(std::move(name), std::move(object), limits));
           },
-          py::arg("name"), py::arg("object"))
+          py::arg("name"), py::arg("object"), py::arg("limits"))
       .def(
           "add_service",
           [](const ServerHandle& self, const py::object& schema, const std::string& service,
-             py::object instance, const py::list& attributes) {
-            add(self, make_schema_service(schema, service, std::move(instance), attributes));
+             py::object instance, const py::list& attributes, const MethodLimits& limits) {
+            const ServesOn here(self.handler_loop());
+            add(self, make_schema_service(schema, service, std::move(instance), attributes, limits));
+            self.served().add(service, schema);
           },
-          py::arg("schema"), py::arg("service"), py::arg("instance"), py::arg("attributes"))
+          py::arg("schema"), py::arg("service"), py::arg("instance"), py::arg("attributes"),
+          py::arg("limits"))
       .def("listen",
            [](const ServerHandle& self, const std::string& url) {
              return unwrap(without_gil([&] { return self.get().listen(url); }));
@@ -115,8 +99,27 @@ void bind_server(py::module_& module) {
                    std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
              });
            })
+      .def(
+          "set_health",
+          [](const ServerHandle& self, const std::string& name, bool serving) {
+            unwrap(without_gil([&] { return self.get().set_health(name, serving); }));
+          },
+          py::arg("name"), py::arg("serving"))
+      .def(
+          "drain",
+          [](const ServerHandle& self, const py::object& timeout) {
+            const Duration limit = to_duration(timeout, "timeout").value_or(Duration::max());
+            return without_gil([&] { return self.get().drain(limit); });
+          },
+          py::arg("timeout"))
       .def("close", [](const ServerHandle& self) { without_gil([&] { self.get().close(); }); })
       .def("close_within", &ServerHandle::close_within, py::arg("seconds"))
+      .def(
+          "stop_loop",
+          [](const ServerHandle& self, const py::object& seconds) {
+            return self.handler_loop()->stop(seconds);
+          },
+          py::arg("seconds"))
       .def("stats", &stats);
   module.def("interrupt_handlers", &interrupt_handlers);
 }

@@ -1,132 +1,153 @@
 #include "call.h"
 
-#include <cmath>
 #include <utility>
 
 #include "error.h"
 #include "gil.h"
+#include "schema/dynamic/value_writer.h"
+#include "stream.h"
 
 namespace leat::python {
 
-std::optional<Duration> to_duration(const py::object& seconds, const char* name) {
-  if (seconds.is_none()) return std::nullopt;
-  const double value = PyFloat_AsDouble(seconds.ptr());
-  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-  if (std::isnan(value) || value < 0)
-    throw py::value_error(std::string(name) + " is a number of seconds, not negative; got " +
-                          py::repr(seconds).cast<std::string>());
-  constexpr double kLongest = 1e9;  // thirty years: no limit
-  if (value >= kLongest) return std::nullopt;
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(value));
+const Method*& method_being_called() noexcept {
+  thread_local const Method* method = nullptr;
+  return method;
 }
 
-std::optional<Channel> to_channel(const py::object& name) {
-  if (name.is_none()) return std::nullopt;
-  const auto wanted = py::str(name).cast<std::string>();
-  for (const Channel channel : {Channel::kStream, Channel::kRpc, Channel::kBulk})
-    if (channel_name(channel) == wanted) return channel;
-  throw py::value_error("no channel is called '" + wanted + "'; calls travel on 'stream', 'rpc' or 'bulk'");
+std::shared_ptr<ClientCall> share(std::unique_ptr<ClientCall> call) {
+  return {call.release(), [](ClientCall* ended) {
+            const ReleaseGil released;
+            delete ended;
+          }};
 }
 
-Metadata to_metadata(const py::object& pairs) {
-  Metadata metadata;
-  if (pairs.is_none()) return metadata;
-  for (const auto& [key, value] : py::dict(pairs)) {
-    const bool bytes = PyBytes_Check(value.ptr()) != 0;
-    metadata.add(key.cast<std::string>(),
-                 bytes ? value.cast<std::string>() : py::str(value).cast<std::string>());
-  }
-  unwrap(metadata.validate());
-  return metadata;
-}
-
-Payload call_unary(Caller& caller, const MethodRef& method, Payload request, const CallOptions& options) {
-  Result<Payload> reply = [&] {
-    const ReleaseGil released;
-    return caller.call(method, std::move(request), options);
-  }();
-  return unwrap(std::move(reply));
-}
-
-std::unique_ptr<ClientCall> start_call(Caller& caller, const MethodRef& method,
-                                       std::optional<Payload> request, const CallOptions& options) {
+Started start(const Target& target, Arguments arguments) {
+  const OptionsNow options(target);
+  MethodRef method = target.method->ref();
+  method.kind = arguments.kind;
   Result<std::unique_ptr<ClientCall>> call = [&] {
     const ReleaseGil released;
-    return caller.start(method, std::move(request), options);
+    return target.caller->start(method, std::move(arguments.first), options.get());
   }();
-  return unwrap(std::move(call));
-}
-
-/// Keeps a second thread from reading the same stream, which holds for generators too.
-class ItemStream::Use {
- public:
-  explicit Use(ItemStream& stream) : stream_(stream) {
-    if (stream.in_use_) throw py::value_error("the stream is being read by another thread");
-    stream.in_use_ = true;
+  Started started{share(unwrap(std::move(call))), nullptr};
+  if (arguments.requests) {
+    started.feed = std::make_shared<Feed>(started.call, target.method, std::move(arguments.requests));
+    started.feed->start();
   }
-  ~Use() { stream_.in_use_ = false; }
-  Use(const Use&) = delete;
-  Use& operator=(const Use&) = delete;
-
- private:
-  ItemStream& stream_;
-};
-
-ItemStream::~ItemStream() {
-  if (!call_) return;
-  const ReleaseGil released;
-  call_.reset();
+  return started;
 }
 
-py::object ItemStream::next() {
-  // Code in C that takes items without end (list, sum) runs no signal handler between them.
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  const Use use(*this);
-  if (!call_) throw py::stop_iteration();
-  std::optional<Payload> item;
-  Status status;
-  {
+namespace {
+
+py::object call_unary(const Target& target, Arguments arguments) {
+  const OptionsNow options(target);
+  Result<Payload> reply = [&] {
     const ReleaseGil released;
-    item = call_->read();
-    if (!item) {
-      status = call_->finish();
-      call_.reset();
+    MethodRef method = target.method->ref();
+    method.kind = CallKind::kUnary;
+    return target.caller->call(method, std::move(*arguments.first), options.get());
+  }();
+  return target.method->decode(unwrap(std::move(reply)));
+}
+
+[[noreturn]] void raise_without_answer(const Target& target) {
+  raise({Code::kInternal, target.method->where() + " ended without an answer"});
+}
+
+/// What a call with one reply has brought in the end.
+py::object take_reply(const Target& target, const Started& started, const std::optional<Payload>& reply,
+                      const Status& status) {
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (!status.ok()) {
+    if (started.feed) started.feed->raise_failure();
+    raise(status);
+  }
+  if (!reply) raise_without_answer(target);
+  return target.method->decode(*reply);
+}
+
+/// Whether the answer is a value or a stream is the callee's choice, and its first message says.
+py::object call_object(const Target& target, Arguments arguments) {
+  Started started;
+  std::optional<Payload> first;
+  Status status;
+  bool items_follow = false;
+  const auto wait = [&] {
+    first = started.call->read();
+    items_follow = first && values::says_items_follow(*first);
+    if (!items_follow) status = started.call->finish();
+  };
+  if (arguments.requests) {
+    started = start(target, std::move(arguments));
+    const ReleaseGil released;
+    wait();
+  } else {
+    const OptionsNow options(target);
+    MethodRef method = target.method->ref();
+    method.kind = arguments.kind;
+    const ReleaseGil released;
+    Result<std::unique_ptr<ClientCall>> call =
+        target.caller->start(method, std::move(arguments.first), options.get());
+    if (call) {
+      started.call = share(std::move(*call));
+      wait();
+      if (!items_follow) started.call.reset();
+    } else {
+      status = call.error();
     }
   }
-  if (!item) {
-    unwrap(status);
-    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-    throw py::stop_iteration();
-  }
-  try {
-    return decode_(*item);
-  } catch (...) {
-    const ReleaseGil released;
-    call_.reset();
-    throw;
-  }
+  if (items_follow) return py::cast(std::make_unique<ItemStream>(std::move(started), target.method));
+  return take_reply(target, started, first, status);
 }
 
-void ItemStream::close() {
-  if (!call_) return;
-  if (in_use_) {  // another thread waits in next(): end its wait, it clears up
-    call_->cancel();
-    return;
+/// A list is written from here: nothing in it can wait.
+void write_all(const Target& target, ClientCall& call, PyObject* requests) {
+  const auto count = [requests] { return PySequence_Fast_GET_SIZE(requests); };
+  for (Py_ssize_t i = 0; i < count(); ++i) {
+    const py::object request = borrow(PySequence_Fast_GET_ITEM(requests, i));
+    Payload payload = target.method->encode(request.ptr(), Sharing::kIfUnchanged, false);
+    const ReleaseGil released;
+    if (!call.write(std::move(payload)).ok()) return;  // the call has ended, and its end says why
   }
   const ReleaseGil released;
-  call_.reset();
+  (void)call.half_close();
 }
 
-void ItemStream::finish() {
-  const Use use(*this);
-  if (!call_) return;
+py::object upload(const Target& target, Arguments arguments) {
+  const bool listed = arguments.requests && (PyList_CheckExact(arguments.requests.ptr()) != 0 ||
+                                             PyTuple_CheckExact(arguments.requests.ptr()) != 0);
+  const py::object list = listed ? std::exchange(arguments.requests, py::object()) : py::object();
+  const bool one_by_one = !listed && !arguments.requests;
+  Started started = start(target, std::move(arguments));
+  if (one_by_one) return py::cast(std::make_unique<Upload>(std::move(started), target.method));
+  if (listed) write_all(target, *started.call, list.ptr());
+  std::optional<Payload> reply;
   Status status;
   {
     const ReleaseGil released;
-    status = call_->finish();
-    call_.reset();
+    reply = started.call->read();
+    status = started.call->finish();
   }
-  unwrap(status);
+  return take_reply(target, started, reply, status);
+}
+
+}  // namespace
+
+py::object call_and_wait(const Target& target, Arguments arguments) {
+  if (target.method->may_answer_with_stream()) {
+    // Only a call that is known to have one answer can be tried again.
+    const bool once = target.options.idempotent.value_or(false) && !arguments.requests;
+    return once ? call_unary(target, std::move(arguments)) : call_object(target, std::move(arguments));
+  }
+  switch (arguments.kind) {
+    case CallKind::kUnary: return call_unary(target, std::move(arguments));
+    case CallKind::kClientStream: return upload(target, std::move(arguments));
+    default: break;
+  }
+  const bool exchange = arguments.kind == CallKind::kBidi && !arguments.requests;
+  Started started = start(target, std::move(arguments));
+  if (exchange) return py::cast(std::make_unique<Exchange>(std::move(started), target.method));
+  return py::cast(std::make_unique<ItemStream>(std::move(started), target.method));
 }
 
 }  // namespace leat::python

@@ -1,6 +1,7 @@
 // Failures between C++ and Python. What they look like to users is decided in Python, in leat/_errors.py.
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,7 +26,28 @@ inline void unwrap(const Status& status) {
   if (!status.ok()) raise(status);
 }
 
+/// For functions that CPython calls: what `body` returns (an object) as a new reference; null with the Python
+/// error set for what it throws.
+template <class F>
+PyObject* guarded(F&& body) noexcept {
+  try {
+    py::object result = std::forward<F>(body)();
+    return result.release().ptr();
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+/// The exception that the status means; the GIL is held. Not for ok.
+[[nodiscard]] py::object exception_of(const Status& status);
+
 /// What a handler's exception is answered with; also writes it to the log under `where` ("scope.snap").
-[[nodiscard]] Status status_of(py::error_already_set& error, std::string_view where);
+/// `quietly`: only for those who look for bugs, since somebody else gets the exception.
+[[nodiscard]] Status status_of(py::error_already_set& error, std::string_view where, bool quietly = false);
 
 }  // namespace leat::python

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include <leat/bytes.h>
 
@@ -40,6 +41,13 @@ class ReleaseGil {
   static void restore(PyThreadState* state) noexcept;
   PyThreadState* saved_;
 };
+
+/// What `body` returns, without the GIL.
+template <class F>
+auto without_gil(F&& body) {
+  const ReleaseGil released;
+  return std::forward<F>(body)();
+}
 
 /// After this no thread of Leat's takes the GIL any more. Called once, at interpreter exit, with the GIL.
 void forbid_python() noexcept;

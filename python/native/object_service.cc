@@ -1,7 +1,12 @@
 #include "object_service.h"
 
+#include <iterator>
+#include <mutex>
+#include <set>
 #include <utility>
+#include <vector>
 
+#include "aio_handler.h"
 #include "error.h"
 #include "gil.h"
 #include "handler.h"
@@ -10,33 +15,61 @@
 namespace leat::python {
 namespace {
 
-class ObjectService final : public Service {
+class ObjectService final : public Service, public LoopService {
  public:
-  ObjectService(std::string name, py::object object) : name_(std::move(name)), object_(std::move(object)) {
-    info_.name = name_;
+  ObjectService(std::string name, py::object object, const MethodLimits& limits)
+      : name_(std::move(name)),
+        limits_(limits),
+        object_(std::move(object)),
+        handler_loop_(HandlerLoop::current()) {
+    for (const auto& [method, limit] : limits_) methods_.push_back({.name = method, .max_inflight = limit});
+    info_ = {name_, methods_, {}};
   }
 
   [[nodiscard]] const ServiceInfo& service_info() const noexcept override { return info_; }
-  [[nodiscard]] std::optional<std::size_t> find_method(std::string_view /*method*/) const noexcept override {
-    return 0;
+  /// Whether there is such a method is found out in its handler, with the GIL. Those without a limit of their
+  /// own are all one to Leat, the last.
+  [[nodiscard]] std::optional<std::size_t> find_method(std::string_view method) const noexcept override {
+    const auto at = limits_.find(method);
+    return at == limits_.end() ? methods_.size()
+                               : static_cast<std::size_t>(std::distance(limits_.begin(), at));
   }
   [[nodiscard]] std::string known_methods() const override { return {}; }
   Status handle_call(std::size_t method, ServerCall& call) override;
 
+  // LoopService.
+  [[nodiscard]] py::object invoke(std::size_t method, ServerCall& call, const py::object& context,
+                                  Payload request) const override;
+  [[nodiscard]] Payload encode(std::size_t method, const std::string& where, PyObject* object, bool exclusive,
+                               Sharing sharing) const override;
+  [[nodiscard]] bool streams(std::size_t method, const ServerCall& call,
+                             const py::object& result) const override;
+  [[nodiscard]] std::optional<Payload> prelude() const override { return values::items_follow(); }
+
  private:
+  Status answer(Handling& handling, Payload request) const;
   /// A new reference to the bound method. Throws Python's AttributeError as kUnimplemented.
   [[nodiscard]] py::object bound_method(const std::string& name) const;
-  [[nodiscard]] py::object invoke(const std::string& method, const Payload& request) const;
+  /// The loop that the method is known to run on; null if it is not.
+  [[nodiscard]] Loop loop_of(std::string_view method) const;
+  [[nodiscard]] Loop learn_loop_of(std::string_view method) const;
 
   std::string name_;
+  MethodLimits limits_;
+  std::vector<MethodInfo> methods_;  // those that have one, in the same order
   ServiceInfo info_;
   SharedObject object_;
+  std::shared_ptr<HandlerLoop> handler_loop_;
+  mutable std::mutex mutex_;
+  mutable std::set<std::string, std::less<>> on_loop_;  // methods that are known to run there
 };
 
 /// An iterator made by the handler, as against a container, which is a value.
-bool is_stream(PyObject* result) { return PyIter_Check(result) != 0; }
+bool is_stream(PyObject* result) { return PyIter_Check(result) != 0 || PyAIter_Check(result) != 0; }
+bool streams_requests(CallKind kind) { return kind == CallKind::kBidi || kind == CallKind::kClientStream; }
+bool takes_streams(CallKind kind) { return kind == CallKind::kBidi || kind == CallKind::kServerStream; }
 
-Payload encode_result(PyObject* object, bool exclusive, const char* name, Sharing sharing) {
+Payload encode_object(PyObject* object, bool exclusive, const char* name, Sharing sharing) {
   ValueEncoder encoder(sharing);
   encoder.value(object, name, exclusive);
   return std::move(encoder).finish();
@@ -44,55 +77,101 @@ Payload encode_result(PyObject* object, bool exclusive, const char* name, Sharin
 
 [[noreturn]] void refuse(const Status& status) { raise(status); }
 
+/// The caller's arguments were right: what can't be sent is not an invalid_argument.
+Payload encode_result(PyObject* object, bool exclusive, const std::string& where) {
+  try {
+    return encode_object(object, exclusive, "result", Sharing::kResult);
+  } catch (py::error_already_set& error) {
+    const Status answer = status_of(error, where);
+    Status internal(Code::kInternal, where + ": " + answer.message());
+    refuse(internal.with_remote_traceback(answer.remote_type(), answer.remote_traceback()));
+  }
+}
+
 Status ObjectService::handle_call(std::size_t /*method*/, ServerCall& call) {
   Result<Payload> request = read_request(call);
   if (!request) return request.error();
-  const std::string method(call.method());
-  const std::string where = name_ + "." + method;
-  Payload reply;
-  PyObject* items = nullptr;
-  Status status = run_python(where, [&] {
-    py::object result = invoke(method, *request);
-    *request = Payload();
-    if (is_stream(result.ptr())) {
-      items = result.release().ptr();
-      return;
-    }
-    if (PyCoro_CheckExact(result.ptr()) != 0) {
-      result.attr("close")();
-      refuse({Code::kUnimplemented, where + " is an async def, which this version does not serve yet"});
-    }
-    try {
-      reply = encode_result(result.ptr(), Py_REFCNT(result.ptr()) == 1, "result", Sharing::kResult);
-    } catch (py::error_already_set& error) {
-      // The caller's arguments were right: not an invalid_argument.
-      Status answer = status_of(error, where);
-      Status internal(Code::kInternal, where + ": " + answer.message());
-      refuse(internal.with_remote_traceback(answer.remote_type(), answer.remote_traceback()));
-    }
-  });
-  if (!status.ok()) return status;
-  if (items == nullptr) return call.write_last(std::move(reply));
-  if (call.kind() != CallKind::kServerStream) {
-    status = run_python(where, [items] { steal(items); });
-    return {Code::kFailedPrecondition, where + " answers with a stream; call it as a server stream"};
-  }
-  status = call.write(values::items_follow());
-  if (!status.ok()) {
-    const Status closed = run_python(where, [items] { steal(items); });
-    return status;
-  }
-  return push_items(
-      call, items,
-      [](PyObject* item, bool exclusive) {
-        return encode_result(item, exclusive, "item", Sharing::kIfUnchanged);
-      },
-      where);
+  std::string where = name_ + "." + std::string(call.method());
+  if (const Loop loop = loop_of(call.method()))
+    return answer_on_loop(call, {this, 0, std::move(where), std::move(*request)}, loop);
+  Handling handling(call, std::move(where));
+  return handling.conclude(answer(handling, std::move(*request)));
 }
 
-py::object ObjectService::invoke(const std::string& method, const Payload& request) const {
-  const py::object function = bound_method(method);
-  py::object decoded = unwrap(decode_value(request));
+Status ObjectService::answer(Handling& handling, Payload request) const {
+  ServerCall& call = handling.call();
+  const std::string& where = handling.where();
+  Payload reply;
+  PyObject* items = nullptr;
+  Loop loop;
+  std::shared_ptr<LoopQueue::Item> later;
+  Status status = handling.run([&] {
+    py::object result = invoke(0, call, handling.context(), std::exchange(request, {}));
+    if (is_for_loop(result.ptr())) {
+      loop = learn_loop_of(call.method());
+      later = prepare_for_loop({this, 0, where, {}}, loop, handling.hand_over(), std::move(result));
+      return;
+    }
+    if (streams(0, call, result)) {
+      items = result.release().ptr();
+      note_reply(handling.context());
+      return;
+    }
+    reply = encode_result(result.ptr(), Py_REFCNT(result.ptr()) == 1, where);
+    result = py::object();
+    handling.done();
+  });
+  if (!status.ok()) return status;
+  if (loop) {
+    if (!later) return not_for_loop(where);
+    loop.queue->push(std::move(later));
+    return {};
+  }
+  if (items == nullptr) return call.write_last(std::move(reply));
+  // Said before the first item is asked for; a failure shows again with the first item.
+  (void)call.write(values::items_follow());
+  return handling.push_items(items, [](PyObject* item, bool exclusive) {
+    return encode_object(item, exclusive, "item", Sharing::kIfUnchanged);
+  });
+}
+
+Loop ObjectService::loop_of(std::string_view method) const {
+  const std::lock_guard lock(mutex_);
+  return on_loop_.contains(method) ? handler_loop_->known() : Loop();
+}
+
+/// A method that has just given something for a loop.
+Loop ObjectService::learn_loop_of(std::string_view method) const {
+  std::string name(method);
+  const bool always = is_async(bound_method(name));  // as against a function that happened to return it
+  Loop loop = handler_loop_->get();
+  const ReleaseGil released;
+  const std::lock_guard lock(mutex_);
+  if (always) on_loop_.insert(std::move(name));
+  return loop;
+}
+
+bool ObjectService::streams(std::size_t /*method*/, const ServerCall& call, const py::object& result) const {
+  if (!is_stream(result.ptr())) return false;
+  if (!takes_streams(call.kind()))
+    refuse({Code::kFailedPrecondition,
+            name_ + "." + std::string(call.method()) + " answers with a stream; call it as a server stream"});
+  return true;
+}
+
+Payload ObjectService::encode(std::size_t /*method*/, const std::string& where, PyObject* object,
+                              bool exclusive, Sharing sharing) const {
+  return sharing == Sharing::kResult ? encode_result(object, exclusive, where)
+                                     : encode_object(object, exclusive, "item", sharing);
+}
+
+py::object ObjectService::invoke(std::size_t /*method*/, ServerCall& call, const py::object& context,
+                                 Payload request) const {
+  const py::object function = bound_method(std::string(call.method()));
+  const auto decode_item = [](const Payload& item) { return unwrap(decode_value(item)); };
+  const auto requests = [&] { return make_requests(context, decode_item); };
+  const py::object decoded =
+      unwrap(streams_requests(call.kind()) ? decode_value(request, requests) : decode_value(request));
   PyObject* both = decoded.ptr();
   if (PyList_CheckExact(both) == 0 || PyList_GET_SIZE(both) != 2 ||
       PyList_CheckExact(PyList_GET_ITEM(both, 0)) == 0 || PyDict_CheckExact(PyList_GET_ITEM(both, 1)) == 0)
@@ -123,8 +202,9 @@ py::object ObjectService::bound_method(const std::string& name) const {
 
 }  // namespace
 
-std::shared_ptr<Service> make_object_service(std::string name, py::object object) {
-  return std::make_shared<ObjectService>(std::move(name), std::move(object));
+std::shared_ptr<Service> make_object_service(std::string name, py::object object,
+                                             const MethodLimits& limits) {
+  return std::make_shared<ObjectService>(std::move(name), std::move(object), limits);
 }
 
 }  // namespace leat::python

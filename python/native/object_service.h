@@ -6,12 +6,14 @@
 
 #include <leat/service.h>
 
+#include "handler.h"
 #include "python.h"
 
 namespace leat::python {
 
 /// Methods are what the object's class defines and calls without a leading underscore; they are looked up at
 /// each call.
-[[nodiscard]] std::shared_ptr<Service> make_object_service(std::string name, py::object object);
+[[nodiscard]] std::shared_ptr<Service> make_object_service(std::string name, py::object object,
+                                                           const MethodLimits& limits);
 
 }  // namespace leat::python

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ class ValueEncoder {
   /// The request of a call, from the arguments as vectorcall has them: `kwnames` is a tuple of names, or
   /// null.
   void call(PyObject* const* args, std::size_t positional, PyObject* kwnames);
+  /// The iterator among the arguments of the call, if there is one: what it gives are the call's further
+  /// messages.
+  [[nodiscard]] py::object requests() const { return requests_; }
   Payload finish() && { return std::move(out_).finish(); }
 
  private:
@@ -42,6 +46,7 @@ class ValueEncoder {
   bool write_dict(PyObject* object, std::size_t depth, bool exclusive);
   bool write_array(PyObject* object, bool exclusive);
   bool write_numpy_scalar(PyObject* object);
+  bool write_requests(PyObject* iterator);
   bool refuse(PyObject* exception, std::string why);
   bool refuse(const Status& status);
   bool check_depth(std::size_t depth);
@@ -50,13 +55,17 @@ class ValueEncoder {
 
   values::ValueWriter out_;
   Sharing sharing_;
+  bool arguments_ = false;
+  py::object requests_;
   std::vector<std::string> path_;  ///< innermost first
   PyObject* refused_type_ = nullptr;
   std::string refused_;
 };
 
-/// The value in the payload; kInvalidArgument if there is none in it.
-[[nodiscard]] Result<py::object> decode_value(const Payload& payload);
+/// The value in the payload; kInvalidArgument if there is none in it. `requests` stands in for the stream
+/// among the arguments of a call; without it such a stream makes the value malformed.
+[[nodiscard]] Result<py::object> decode_value(const Payload& payload,
+                                              const std::function<py::object()>& requests = nullptr);
 
 /// "a list", "numpy.float32": how an error names an object.
 [[nodiscard]] std::string describe_type(PyObject* object);

@@ -11,7 +11,8 @@ namespace {
 class ObjectSink {
  public:
   using ArrayView = values::ArrayView;
-  explicit ObjectSink(const Payload& payload) : payload_(payload) {}
+  ObjectSink(const Payload& payload, const std::function<py::object()>& requests)
+      : payload_(payload), requests_(requests) {}
   py::object take() { return std::move(root_); }
   Status error() { return std::move(error_); }
 
@@ -24,8 +25,8 @@ class ObjectSink {
     return put(steal(PyUnicode_DecodeUTF8(value.data(), static_cast<Py_ssize_t>(value.size()), nullptr)));
   }
   bool bytes(Bytes value) {
-    return put(
-        steal(PyBytes_FromStringAndSize(as_text(value).data(), static_cast<Py_ssize_t>(value.size()))));
+    return put(steal(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(value.data()),
+                                               static_cast<Py_ssize_t>(value.size()))));
   }
   bool attached_bytes(const Buffer& value) { return bytes(value); }
   bool array(const ArrayView& view) {
@@ -33,6 +34,16 @@ class ObjectSink {
     return put(from_buffer(view.dtype, view.order, view.shape, payload_.attachments[view.attachment - 1]));
   }
   bool scalar(DType dtype, Bytes element) { return put(from_element(dtype, element)); }
+
+  bool requests() {
+    if (!requests_ || asked_) {
+      error_ = {Code::kInvalidArgument, asked_ ? "malformed value: a call takes one stream"
+                                               : "malformed value: a stream stands where none may be"};
+      return false;
+    }
+    asked_ = true;
+    return put(requests_());
+  }
 
   bool begin_list(std::uint32_t count) { return open(steal(PyList_New(count)), Kind::kList); }
   bool begin_tuple(std::uint32_t count) { return open(steal(PyTuple_New(count)), Kind::kTuple); }
@@ -86,6 +97,8 @@ class ObjectSink {
   }
 
   const Payload& payload_;
+  const std::function<py::object()>& requests_;
+  bool asked_ = false;
   std::vector<Open> stack_;
   py::object root_;
   Status error_;
@@ -93,8 +106,8 @@ class ObjectSink {
 
 }  // namespace
 
-Result<py::object> decode_value(const Payload& payload) {
-  ObjectSink sink(payload);
+Result<py::object> decode_value(const Payload& payload, const std::function<py::object()>& requests) {
+  ObjectSink sink(payload, requests);
   if (Status status = values::read_value(payload, sink); !status.ok()) return failure(std::move(status));
   return sink.take();
 }

@@ -50,6 +50,7 @@ void ValueEncoder::value(PyObject* object, const char* name, bool exclusive) {
 
 void ValueEncoder::call(PyObject* const* args, std::size_t positional, PyObject* kwnames) {
   const auto named = kwnames == nullptr ? 0 : static_cast<std::size_t>(PyTuple_GET_SIZE(kwnames));
+  arguments_ = true;
   (void)out_.begin_list(2);
   (void)out_.begin_list(positional);
   for (std::size_t i = 0; i < positional; ++i)
@@ -74,6 +75,7 @@ bool ValueEncoder::write(PyObject* object, std::size_t depth, bool exclusive) {
   if (type == &PyBytes_Type) return write_bytes(object);
   if (is_array(object)) return write_array(object, exclusive);
   if (is_numpy_scalar(object)) return write_numpy_scalar(object);
+  if (PyIter_Check(object) != 0 || PyAIter_Check(object) != 0) return write_requests(object);
   return refuse(PyExc_TypeError, describe_type(object) + " can't be sent" + hint(object));
 }
 
@@ -165,6 +167,17 @@ bool ValueEncoder::write_numpy_scalar(PyObject* object) {
   Result<DType> dtype = to_element(object, element);
   if (!dtype) return refuse(PyExc_TypeError, describe_type(object) + " can't be sent" + hint(object));
   out_.scalar(*dtype, Bytes(element).first(dtype_size(*dtype)));
+  return true;
+}
+
+bool ValueEncoder::write_requests(PyObject* iterator) {
+  if (!arguments_)
+    return refuse(PyExc_TypeError, describe_type(iterator) +
+                                       " can't be sent inside a value; a stream is an "
+                                       "argument of a call, or all of its answer");
+  if (requests_) return refuse(PyExc_TypeError, "a second iterator can't be sent; a call takes one stream");
+  requests_ = borrow(iterator);
+  out_.requests();
   return true;
 }
 

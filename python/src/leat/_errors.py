@@ -52,6 +52,11 @@ class RemoteError(Exception):
     """The exception's type on the other side ("ValueError"), or empty."""
     remote_traceback: str
     """The traceback on the other side as it prints it, or empty."""
+    not_started: bool
+    """True if the call is known not to have reached a handler: trying again is safe whatever the method does.
+    False says nothing."""
+    outcome_unknown: bool
+    """True if the connection was lost before the answer came: nobody knows whether the call has run."""
 
     def __init__(
         self,
@@ -61,6 +66,8 @@ class RemoteError(Exception):
         details: list[tuple[str, bytes]] | None = None,
         remote_type: str = "",
         remote_traceback: str = "",
+        not_started: bool = False,
+        outcome_unknown: bool = False,
     ) -> None:
         if code not in CODES[1:]:
             raise ValueError(f"{code!r} is no code; codes are {', '.join(CODES[1:])}")
@@ -70,6 +77,8 @@ class RemoteError(Exception):
         self.details = list(details or ())
         self.remote_type = remote_type
         self.remote_traceback = remote_traceback
+        self.not_started = not_started
+        self.outcome_unknown = outcome_unknown
         if remote_traceback and sys.version_info >= (3, 11):
             self.add_note(_remote_text(remote_traceback))
 
@@ -80,8 +89,8 @@ class RemoteError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Made anew through from_status(), since a specialised class has no name to be found by.
-        fields = (self.code, self._message, self.remote_type, self.remote_traceback, self.details)
-        return from_status, fields
+        remote = (self.remote_type, self.remote_traceback, self.details)
+        return from_status, (self.code, self._message, *remote, self.not_started, self.outcome_unknown)
 
 
 def _remote_text(text: str) -> str:
@@ -122,7 +131,13 @@ def _specialise(bases: tuple[type[Exception], ...]) -> type[RemoteError]:
 
 
 def from_status(
-    code: str, message: str, remote_type: str, remote_traceback: str, details: list[tuple[str, bytes]]
+    code: str,
+    message: str,
+    remote_type: str,
+    remote_traceback: str,
+    details: list[tuple[str, bytes]],
+    not_started: bool = False,
+    outcome_unknown: bool = False,
 ) -> RemoteError:
     """The exception for a failure: of the remote exception's type too, and of what the code stands for."""
     by_type = _builtin(remote_type)
@@ -135,8 +150,15 @@ def from_status(
         cls = _specialise(tuple(bases)) if bases else RemoteError
     except TypeError:  # two builtins that can't be one
         cls = _specialise(tuple(bases[-1:]))
-    remote = {"remote_type": remote_type, "remote_traceback": remote_traceback}
-    return cls(message, code=code, details=details, **remote)
+    return cls(
+        message,
+        code=code,
+        details=details,
+        remote_type=remote_type,
+        remote_traceback=remote_traceback,
+        not_started=not_started,
+        outcome_unknown=outcome_unknown,
+    )
 
 
 _CODE_OF: tuple[tuple[type[BaseException], str], ...] = (
@@ -152,16 +174,20 @@ _CODE_OF: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def to_status(error: BaseException, where: str) -> tuple[int, str, str, str, list[tuple[str, bytes]]]:
-    """What an exception in a handler is answered with: code, message, type, traceback, details."""
+def to_status(
+    error: BaseException, where: str, quietly: bool = False
+) -> tuple[int, str, str, str, list[tuple[str, bytes]]]:
+    """What an exception in a handler is answered with: code, message, type, traceback, details. Logged as an
+    error, unless `quietly`: somebody else gets it.
+    """
     if isinstance(error, RemoteError):
         log.debug("%s answered %s: %s", where, error.code, error)
         text = error.remote_traceback or _format(error) if error.remote_type else ""
         return CODES.index(error.code), error._message, error.remote_type, text, error.details
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        log.error("%s raised %s; the server goes on", where, type(error).__name__, exc_info=error)
+        log.error("%s raised %s; the program goes on", where, type(error).__name__, exc_info=error)
         return CODES.index("unknown"), _describe(error), _type_name(error), _format(error), []
-    log.error("%s raised %s", where, type(error).__name__, exc_info=error)
+    log.log(logging.DEBUG if quietly else logging.ERROR, "%s raised %s", where, type(error).__name__, exc_info=error)
     code = next((code for cls, code in _CODE_OF if isinstance(error, cls)), "unknown")
     return CODES.index(code), _describe(error), _type_name(error), _format(error), []
 

@@ -11,32 +11,98 @@ import os
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from . import _native
+from ._offer import limits_of
+from ._peer import _at
 
 if TYPE_CHECKING:
-    from ._peer import Peer
+    from ._future import Future
+    from ._peer import Caller
+
+    Metadata: TypeAlias = Mapping[str, str | bytes] | Sequence[tuple[str, str | bytes]]
 
 _EnumT = TypeVar("_EnumT", bound=type)
 _ResponseT = TypeVar("_ResponseT")
 _ItemT = TypeVar("_ItemT", covariant=True)
+_RequestT = TypeVar("_RequestT", contravariant=True)
 
 
-class Stream(Protocol[_ItemT]):
-    """What a call of a streaming method gives: its items, in order. What stubs call leat's ItemStream."""
+class _Call(Protocol):
+    """What all calls that stream have in common."""
+
+    def __exit__(self, *error: object) -> None: ...
+    def cancel(self) -> None:
+        """Gives the call up; the other side's generator is closed. Safe to call twice."""
+
+    @property
+    def metadata(self) -> dict[str, str | bytes]:
+        """What the server sent before its first reply. Waits for it."""
+
+    @property
+    def trailing_metadata(self) -> dict[str, str | bytes] | None:
+        """What the server sent with the call's end; None before."""
+
+
+class Stream(_Call, Protocol[_ItemT]):
+    """What a call of a streaming method gives: its items, in order. At run time leat's ItemStream."""
 
     def __iter__(self) -> Iterator[_ItemT]: ...
     def __next__(self) -> _ItemT: ...
     def __enter__(self) -> Stream[_ItemT]: ...
-    def __exit__(self, *error: object) -> None: ...
     def close(self) -> None:
-        """Ends the stream; the generator on the other side is closed. Safe to call twice."""
+        """As cancel()."""
 
     def finish(self) -> None:
         """Drops what was not read, waits for the end, and raises the stream's failure if it failed."""
+
+
+class Upload(_Call, Protocol[_RequestT, _ItemT]):
+    """A client stream whose requests are written one by one. Leaving its `with` block finishes it, unless
+    that raised.
+    """
+
+    def __enter__(self) -> Upload[_RequestT, _ItemT]: ...
+    def write(self, request: _RequestT) -> None:
+        """Sends a request; waits while the server can take no more. Raises once the call has ended."""
+
+    def finish(self) -> _ItemT:
+        """No more requests: waits for the reply, and gives it again when called again."""
+
+
+class Requests(Protocol[_ItemT]):
+    """The requests of a streaming method, as its handler gets them: an iterator, for methods that are `async def` an
+    asynchronous one.
+    """
+
+    def __iter__(self) -> Iterator[_ItemT]: ...
+    def __next__(self) -> _ItemT: ...
+    def __aiter__(self) -> AsyncIterator[_ItemT]: ...
+    def __anext__(self) -> Awaitable[_ItemT]: ...
+
+
+class Exchange(_Call, Protocol[_RequestT, _ItemT]):
+    """A bidirectional stream: write() and next() in any order, from one thread or from one each."""
+
+    def __enter__(self) -> Exchange[_RequestT, _ItemT]: ...
+    def __iter__(self) -> Iterator[_ItemT]: ...
+    def __next__(self) -> _ItemT: ...
+    def next(self) -> _ItemT:
+        """The next reply; StopIteration at the end."""
+
+    def write(self, request: _RequestT) -> None:
+        """Sends a request; waits while the server can take no more. Raises once the call has ended."""
+
+    def close(self) -> None:
+        """No more requests; the replies go on."""
+
+    def finish(self) -> None:
+        """Drops what was not read, waits for the end, and raises the call's failure if it failed. After
+        close(), or the server may wait for requests.
+        """
 
 
 class Descriptor:
@@ -153,50 +219,59 @@ def _equal(a: object, b: object) -> bool:
 class Method(Generic[_ResponseT]):
     """A method of a typed client, bound to a peer. Takes a request object, or its fields as keywords."""
 
-    __slots__ = ("_channel", "_metadata", "_method", "_native", "_peer", "_timeout")
+    __slots__ = ("_caller", "_method", "_native", "_options")
 
     def __init__(
         self,
         method: _MethodDescriptor,
         native: _native.SchemaMethod,
-        peer: _native.Peer,
-        timeout: float | None = None,
-        channel: str | None = None,
-        metadata: dict[str, str | bytes] | None = None,
+        caller: _native.Caller,
+        options: _native.Options | None = None,
     ) -> None:
         self._method = method
         self._native = native
-        self._peer = peer
-        self._timeout = timeout
-        self._channel = channel
-        self._metadata = metadata
+        self._caller = caller
+        self._options = options
 
     def __call__(self, request: Any = None, /, *, timeout: float | None = None, **fields: Any) -> _ResponseT:
-        if request is None:
-            request = self._method.request(**fields)
-        elif fields:
-            names = ", ".join(fields)
-            raise TypeError(f"{self._method.name} takes a request or its fields ({names}), not both")
-        limit = self._timeout if timeout is None else timeout
-        result: _ResponseT = self._native.call(self._peer, request, limit, self._channel, self._metadata)
+        if fields or request is None:
+            request = self._method.request_of(request, fields)
+        result: _ResponseT = self._native.call(self._caller, request, self._options, timeout)
         return result
+
+    def future(self, request: Any = None, /, *, timeout: float | None = None, **fields: Any) -> Future[_ResponseT]:
+        """Calls without waiting: a leat.Future of the response."""
+        if fields or request is None:
+            request = self._method.request_of(request, fields)
+        result: Future[_ResponseT] = self._native.future(self._caller, request, self._options, timeout)
+        return result
+
+    def oneway(self, request: Any = None, /, *, timeout: float | None = None, **fields: Any) -> None:
+        """Calls and forgets: neither response nor failure shows."""
+        if fields or request is None:
+            request = self._method.request_of(request, fields)
+        self._native.oneway(self._caller, request, self._options, timeout)
 
     def options(
         self,
         *,
         timeout: float | None = None,
         channel: str | None = None,
-        metadata: dict[str, str | bytes] | None = None,
+        metadata: Metadata | None = None,
+        idempotent: bool | None = None,
+        wait_for_ready: bool | None = None,
     ) -> Method[_ResponseT]:
-        """The same with other options: timeout in seconds, channel ("stream", "rpc", "bulk"), metadata."""
-        return Method(
-            self._method,
-            self._native,
-            self._peer,
-            self._timeout if timeout is None else timeout,
-            channel or self._channel,
-            metadata or self._metadata,
+        """The same method with other options for its calls; see RemoteMethod.options()."""
+        options = _native.Options(
+            self._caller,
+            self._options,
+            timeout=timeout,
+            channel=channel,
+            metadata=metadata,
+            idempotent=idempotent,
+            wait_for_ready=wait_for_ready,
         )
+        return type(self)(self._method, self._native, self._caller, options)
 
     def __repr__(self) -> str:
         return f"<remote method {self._method.owner}.{self._method.name}>"
@@ -205,8 +280,9 @@ class Method(Generic[_ResponseT]):
 class _MethodDescriptor:
     """A method as a generated client class declares it."""
 
-    def __init__(self, name: str, request: type, response: type, doc: str | None) -> None:
+    def __init__(self, name: str, request: type, response: type, doc: str | None, streams: bool = False) -> None:
         self.name = name
+        self.streams = streams
         self.request = request
         self.response = response
         self.owner = ""
@@ -216,6 +292,17 @@ class _MethodDescriptor:
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self.attribute = attribute
+
+    def request_of(self, request: Any, fields: dict[str, Any]) -> Any:
+        """What a call sends: a request made of its fields, if it was not given one."""
+        if not fields:
+            return request if request is not None or self.streams else self.request()
+        names = ", ".join(fields)
+        if self.streams:
+            raise TypeError(f"{self.name} takes an iterable of requests, or nothing; not {names}")
+        if request is not None:
+            raise TypeError(f"{self.name} takes a request or its fields ({names}), not both")
+        return self.request(**fields)
 
     @overload
     def __get__(self, instance: None, owner: type) -> _MethodDescriptor: ...
@@ -227,17 +314,22 @@ class _MethodDescriptor:
         if self._native is None:
             self.owner = instance._service
             self._native = instance._descriptor._native.method(instance._service, self.name)
-        bound: Method[Any] = Method(self, self._native, instance._peer)
+        bound = instance._method_type(self, self._native, instance._caller)
         instance.__dict__[self.attribute] = bound  # found without this function from now on
         return bound
 
 
 def unary(name: str, request: type, response: type, doc: str | None = None) -> Any:
-    """One request, one response."""
+    """One request, one response, or a stream of them: the schema knows."""
     return _MethodDescriptor(name, request, response, doc)
 
 
-server_stream = client_stream = bidi = unary  # the schema knows which is which
+def client_stream(name: str, request: type, response: type, doc: str | None = None) -> Any:
+    """A stream of requests; one response, or a stream of them."""
+    return _MethodDescriptor(name, request, response, doc, streams=True)
+
+
+server_stream, bidi = unary, client_stream
 
 
 class Client:
@@ -252,8 +344,9 @@ class Client:
             cls._service = service
             cls._descriptor = descriptor
 
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer._native
+    def __init__(self, peer: Caller) -> None:
+        self._caller = peer._native
+        self._method_type: type[Method[Any]] = getattr(peer, "_method_type", Method)
 
     def __getattr__(self, name: str) -> Any:
         names = [each for each in dir(type(self)) if not each.startswith("_")]
@@ -262,7 +355,7 @@ class Client:
         raise AttributeError(f"{self._service} has no method {name!r}; {hint}", name=name, obj=self)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} client of {self._service} at {self._peer.url()}>"
+        return f"<{type(self).__name__} client of {self._service}{_at(self._caller)}>"
 
 
 class Service:
@@ -280,11 +373,11 @@ class Service:
             cls._service = service
             cls._descriptor = descriptor
 
-    def _add_to(self, server: _native.Server) -> None:
+    def _add_to(self, server: _native.Offering) -> None:
         if not self._service:
             raise TypeError(f"{type(self).__name__} belongs to no schema; derive it from a generated class")
         attributes = [(name, attribute) for name, attribute, _, _ in self._methods]
-        server.add_service(self._descriptor._native, self._service, self, attributes)
+        server.add_service(self._descriptor._native, self._service, self, attributes, limits_of(self))
 
 
 def load_schema(path: str | os.PathLike[str], include: Iterable[str | os.PathLike[str]] = ()) -> types.ModuleType:

@@ -186,3 +186,26 @@ def test_the_gil_is_free_while_a_call_waits():
         while thread.is_alive():
             counted += 1
     assert counted > 1000
+
+
+def test_a_forked_child_is_told_that_the_connection_is_its_parents():
+    out = run(
+        SCOPE
+        + """
+import os
+scope.one(1)
+child = os.fork()
+if child == 0:
+    try:
+        scope.one(2)
+    except leat.RemoteError as error:
+        print(f"{error.code}, {error.not_started}: {error}", flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+print(scope.one(3), peer.epoch)
+"""
+    )
+    first, second = out.splitlines()
+    assert first.startswith("failed_precondition, True: ")
+    assert "before fork()" in first
+    assert second == "3 1"

@@ -46,6 +46,14 @@ def test_large_byte_strings_arrive(scope):
     assert scope.one(data) == data
 
 
+def test_large_arguments_and_results_travel_on_the_lane_of_bulk(lab):
+    with leat.connect(lab) as peer:
+        assert peer["scope"].one(b"small") == b"small"
+        assert peer.stats()["lanes"] == 1
+        assert peer["scope"].one(bytes(1 << 20)) == bytes(1 << 20)
+        assert peer.stats()["lanes"] == 2
+
+
 def test_received_arrays_are_read_only_on_both_sides(scope):
     image = np.ones((200, 200))
     assert scope.writeable(image) is False
