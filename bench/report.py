@@ -1,16 +1,17 @@
-"""From rounds to figures: medians, verdicts against aims.json, Markdown and the lines that close a run."""
+"""From rounds to figures: medians, verdicts against aims.json, and where a peer beats Leat."""
 
 from __future__ import annotations
 
 import json
-import re
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tables
+
 HERE = Path(__file__).resolve().parent
-MARKERS = re.compile(r"(<!-- bench:begin -->\n).*?(<!-- bench:end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Verdict:
     better: str
     aim: float
     floor: float
+    suite: str = ""
+    """Where there are several of the row: at 64 calls and at 256."""
 
     def _misses(self, bound: float) -> bool:
         return self.ratio.median > bound if self.better == "lower" else self.ratio.median < bound
@@ -55,11 +58,15 @@ class Verdict:
     def word(self) -> str:
         return "below floor" if self.below_floor else "below aim" if self.below_aim else "ok"
 
+    @property
+    def name(self) -> str:
+        return self.suite if self.suite.startswith(self.row) else self.row
+
     def line(self) -> str:
         sign = "<=" if self.better == "lower" else ">="
         spread = f"{self.ratio.median:.2f} ({self.ratio.low:.2f} to {self.ratio.high:.2f})"
         bounds = f"aim {sign} {self.aim}, floor {self.floor}"
-        return f"{self.row}.{self.key}: {self.what}: {spread}; {bounds}: {self.word}"
+        return f"{self.name}.{self.key}: {self.what}: {spread}; {bounds}: {self.word}"
 
 
 def load_aims(path: Path = HERE / "aims.json") -> dict[tuple[str, str], dict[str, Any]]:
@@ -68,7 +75,7 @@ def load_aims(path: Path = HERE / "aims.json") -> dict[tuple[str, str], dict[str
     return {(row["row"], measure["key"]): measure for row in rows for measure in row["measures"]}
 
 
-def judge(row: str, key: str, placement: str, values: list[float]) -> Verdict:
+def judge(row: str, key: str, placement: str, values: list[float], suite: str = "") -> Verdict:
     aim = load_aims()[row, key]
     return Verdict(
         row=row,
@@ -79,75 +86,78 @@ def judge(row: str, key: str, placement: str, values: list[float]) -> Verdict:
         better=aim["better"],
         aim=aim["aim"],
         floor=aim["floor"],
+        suite=suite,
     )
 
 
-def microseconds(spread: Spread) -> str:
-    return f"{spread.median * 1e6:.1f} ({spread.low * 1e6:.1f} to {spread.high * 1e6:.1f})"
+def verdicts_of(document: dict[str, Any]) -> list[Verdict]:
+    """As they were written down."""
+    return [Verdict(**{**entry, "ratio": Spread(**entry["ratio"])}) for entry in document["ratios"]]
 
 
-def markdown(results: list[dict[str, Any]], verdicts: list[Verdict], machine: dict[str, Any]) -> str:
+@dataclass(frozen=True)
+class Beaten:
+    """Where somebody who uses a peer has no reason to change."""
+
+    suite: str
+    title: str
+    placement: str
+    peer: str
+    times: float
+
+    def line(self) -> str:
+        return f"- **{self.peer}** is {self.times:.2f} x as fast: `{self.suite}` ({self.title}), {self.placement}"
+
+
+def peers_ahead(document: dict[str, Any]) -> Iterator[Beaten]:
+    """Suites in which a peer's median round was better than Leat's, by the median of the rounds' ratios."""
+    for suite in document["suites"]:
+        for placement, rounds in suite["placements"].items():
+            ours = [name for name, kind in suite["kinds"].items() if kind == "leat" and rounds.get(name)]
+            if not ours:
+                continue
+            for name, each in rounds.items():
+                if suite["kinds"][name] != "peer":
+                    continue
+                pairs = list(zip(rounds[ours[-1]], each, strict=False))  # slow ones have fewer
+                latency = suite["work"] in ("unary", "connect", "array") and all(
+                    a["p50"] and b["p50"] for a, b in pairs
+                )
+                if latency:
+                    times = statistics.median(a["p50"] / b["p50"] for a, b in pairs)
+                else:
+                    times = statistics.median(
+                        (b["calls"] / b["seconds"]) / (a["calls"] / a["seconds"]) for a, b in pairs
+                    )
+                if times > 1:
+                    yield Beaten(suite["name"], suite["title"], placement, name, times)
+
+
+def markdown(document: dict[str, Any]) -> str:
     """The tables of one run."""
+    machine = document["machine"]
+    when = document["when"][:10]
+    kind = "a quick run" if document["quick"] else "a full run"
     lines = [
         f"{machine['cores']} cores, {machine['cpu']}{' (virtual)' if machine['virtual'] else ''}, "
-        f"{machine['system']}, kernel {machine['kernel']}, {machine['compiler']} {machine['flags']}. "
+        f"{machine['memory_gib']} GiB, {machine['system']}, kernel {machine['kernel']}, {machine['compiler']} "
+        f"{machine['flags']}, Python {machine['python']}; {kind} on {when}, load {machine['load_before']} before it. "
         "Median of the rounds (lowest to highest).",
         "",
     ]
-    for suite in results:
-        lines += [
-            f"### {suite['row']}: {suite['title']}",
-            "",
-            "| placement | contestant | p50, us | p99, us | calls/s | CPU per call, us (client + server) |",
-            "|---|---|---|---|---|---|",
-        ]
-        for placement, contestants in suite["placements"].items():
-            for name, rounds in contestants.items():
-                p50 = Spread.of([r["p50"] for r in rounds])
-                p99 = Spread.of([r["p99"] for r in rounds])
-                rate = statistics.median(r["calls"] / r["seconds"] for r in rounds)
-                client = statistics.median(r["cpu_per_call"] for r in rounds) * 1e6
-                server = statistics.median(r["server_cpu_per_call"] for r in rounds) * 1e6
-                lines.append(
-                    f"| {placement} | {name} | {microseconds(p50)} | {microseconds(p99)} | {rate:,.0f} "
-                    f"| {client:.1f} + {server:.1f} |"
-                )
-        lines.append("")
-    lines += ["| row | ratio | measured | aim | floor | |", "|---|---|---|---|---|---|"]
-    for v in verdicts:
-        sign = "<=" if v.better == "lower" else ">="
-        lines.append(
-            f"| {v.row} | {v.what} ({v.placement}) | {v.ratio.median:.2f} ({v.ratio.low:.2f} to "
-            f"{v.ratio.high:.2f}) | {sign} {v.aim} | {v.floor} | {v.word} |"
-        )
+    ahead = sorted(peers_ahead(document), key=lambda beaten: -beaten.times)
+    if ahead:
+        lines += ["### Where a peer beats Leat", "", *(beaten.line() for beaten in ahead), ""]
+    lines += ["### Ratios and aims", "", *tables.ratios(verdicts_of(document)), ""]
+    for suite in document["suites"]:
+        lines += [f"### {suite['name']}: {suite['title']}", "", *tables.suite(suite), ""]
+        if suite.get("counts"):
+            lines += ["What one such call costs, client + server:", "", *tables.counts(suite["counts"]), ""]
+    lines += ["### Peers", "", "| peer | version, or why it took no part |", "|---|---|"]
+    lines += [f"| {name} | {version} |" for name, version in document["peers"].items()]
+    if document["failures"]:
+        lines += ["", "### Failed", "", *(f"- {reason}" for reason in document["failures"])]
     return "\n".join(lines) + "\n"
-
-
-def readme_lines(verdicts: list[Verdict], machine: dict[str, Any]) -> str:
-    """What the README shows: the ratios of 64 B calls to raw TCP, whatever they are."""
-    shown = {v.key: v for v in verdicts if v.row == "tcp.unary"}
-    lines = ["| 64 B there and back over `tcp://` | time over raw TCP's |", "|---|---|"]
-    names = {"free": "the peers where the system puts them", "one_core": "both peers on one core"}
-    for key, name in names.items():
-        v = shown[key]
-        lines.append(f"| {name} | {v.ratio.median:.2f} ({v.ratio.low:.2f} to {v.ratio.high:.2f}) |")
-    lines += [
-        "",
-        "Median of the rounds (lowest to highest), `make bench` on "
-        f"{machine['cores']}{' virtual' if machine['virtual'] else ''} cores, {machine['system']}. "
-        "Left free, the system puts a contestant's two processes now on one core and now on two, and not the "
-        "same for both contestants: hence the spread, and ratios below 1.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def update_readme(path: Path, text: str) -> bool:
-    """Replaces what stands between the markers; False if they are missing."""
-    before = path.read_text(encoding="utf-8")
-    after, count = MARKERS.subn(lambda m: f"{m[1]}{text}{m[2]}", before)
-    if count == 1:
-        path.write_text(after, encoding="utf-8")
-    return count == 1
 
 
 def closing_lines(verdicts: list[Verdict]) -> list[str]:
