@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from peers import PROGRAMS, Child  # type: ignore[import-not-found]
+from children import LANGUAGES, Child  # type: ignore[import-not-found]
 
 Start = Callable[..., Child]
 
@@ -41,7 +41,7 @@ def start_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     yield from starter(tmp_path_factory.mktemp("peers"))
 
 
-@pytest.fixture(scope="module", params=list(PROGRAMS))
+@pytest.fixture(scope="module", params=LANGUAGES)
 def server(request: Any, start_shared: Start) -> Child:
     """A server of each language, at tcp:// and zmq+tcp://."""
     return start_shared(request.param, "server", "tcp://127.0.0.1:0", "zmq+tcp://127.0.0.1:0")

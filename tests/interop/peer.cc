@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -20,6 +21,7 @@
 #include <leat/peer.h>
 #include <leat/server.h>
 
+#include "behaviours.h"
 #include "interop.leat.h"
 
 namespace interop {
@@ -125,10 +127,17 @@ using Words = std::istringstream;
 int serve(const std::vector<std::string>& urls) {
   leat::ServerOptions options;
   options.logger = log;
+  if (const char* timeout = std::getenv("INTEROP_ASSEMBLY_TIMEOUT_MS")) {
+    options.limits.assembly_timeout = std::chrono::milliseconds(std::atoi(timeout));
+  }
   leat::Server server(options);
-  if (leat::Status added = server.add(std::make_shared<Serving>()); !added.ok()) {
-    fmt::print(stderr, "{}\n", added.to_string());
-    return 1;
+  const behaviours::Serving behaviours = behaviours::make_service();
+  for (const std::shared_ptr<leat::Service>& service :
+       {std::shared_ptr<leat::Service>(std::make_shared<Serving>()), behaviours.service}) {
+    if (leat::Status added = server.add(service); !added.ok()) {
+      fmt::print(stderr, "{}\n", added.to_string());
+      return 1;
+    }
   }
   std::vector<std::string> listening;
   for (const std::string& url : urls) {
@@ -141,6 +150,10 @@ int serve(const std::vector<std::string>& urls) {
   }
   answer(fmt::format("[{}]", fmt::join(listening, ", ")));
   for (std::string line; std::getline(std::cin, line);) {
+    if (line == "running") {
+      answer(fmt::format(R"({{"running": {}}})", behaviours.running()));
+      continue;
+    }
     if (line != "stats") return 2;
     const leat::ServerStats stats = server.stats();
     answer(fmt::format(R"({{"connections": {}, "connections_accepted": {}, "connections_refused": {}, )"
@@ -153,7 +166,7 @@ int serve(const std::vector<std::string>& urls) {
 
 class Driven {
  public:
-  explicit Driven(const leat::Peer& peer) : service_(peer.service<Interop>()) {}
+  explicit Driven(const leat::Peer& peer) : peer_(peer), service_(peer.service<Interop>()) {}
 
   /// The answer's fields, or what was wrong.
   leat::Result<std::string> run(const std::string& verb, Words& words) {
@@ -167,6 +180,7 @@ class Driven {
     if (verb == "drop_server") return drop_server();
     if (verb == "fail") return fail();
     if (verb == "pending") return pending(number(words));
+    if (verb == "behaviour") return behaviour(words);
     return leat::failure(leat::Code::kInvalidArgument, "no such command: " + verb);
   }
 
@@ -287,6 +301,15 @@ class Driven {
                        seconds(last.time_since_epoch()), json_text(example));
   }
 
+  leat::Result<std::string> behaviour(Words& words) {
+    std::string name;
+    words >> name;
+    std::string what = behaviours::run_case(peer_, name);
+    if (!what.empty()) return wrong(name + ": " + what);
+    return "";
+  }
+
+  const leat::Peer& peer_;
   Interop service_;
   Array array_;
   Checksum expected_;

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import behaviours  # type: ignore[import-not-found]
 import leat
 import numpy as np
 
@@ -79,12 +80,16 @@ class Serving(interop.InteropService):  # type: ignore[misc]
 def serve(urls: list[str]) -> int:
     logging.basicConfig(level=logging.DEBUG, format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        server = leat.serve([Serving()], *urls)
+        cases = behaviours.Serving()
+        server = leat.serve([Serving(), cases], *urls)
     except OSError as error:
         print(error, file=sys.stderr)
         return 1
     answer(server.urls)
     for line in sys.stdin:
+        if line.strip() == "running":
+            answer({"running": cases.running})
+            continue
         if line.strip() != "stats":
             return 2
         answer(server.stats())
@@ -94,10 +99,14 @@ def serve(urls: list[str]) -> int:
 
 class Driven:
     def __init__(self, peer: leat.Peer) -> None:
+        self._peer = peer
         self._service = peer.service(interop.Interop)
         self._array: Any = None
         self._crc = 0
         self._expected: Any = None
+
+    def behaviour(self, name: str) -> None:
+        behaviours.run_case(self._peer, name)
 
     def unary(self, count: int) -> None:
         for i in range(count):
@@ -186,7 +195,7 @@ def run_client(url: str) -> int:
         command: Callable[..., dict[str, Any] | None] = getattr(driven, verb)
         start = time.monotonic()
         try:
-            fields = command(*map(int, words)) or {}
+            fields = command(*(int(word) if word.isdigit() else word for word in words)) or {}
         except (AssertionError, OSError, leat.RemoteError) as error:
             fields = {"wrong": f"{type(error).__name__}: {error}"}
         answer({**fields, "seconds": time.monotonic() - start})

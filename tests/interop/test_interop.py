@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from peers import LANGUAGES, TRANSPORTS, Child  # type: ignore[import-not-found]
+from children import LANGUAGES, TRANSPORTS, Child  # type: ignore[import-not-found]
 
 CALLS = 10_000
 ITEMS = 100_000

@@ -1,4 +1,4 @@
-"""The README's examples, executed as printed; tests/readme/README.md says how they are marked."""
+"""The examples of the README and of pages for users, executed as printed; README.md says how they are marked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / name for name in ("interceptors.md", "testing.md"))]
 BUILD = Path(os.environ.get("LEAT_BUILD", ROOT / "build" / "release"))
 CODE = {"python", "cpp", "c++", "cmake", "fbs", "flatbuffers", "sh", "bash", "console"}
 BLOCK = re.compile(
@@ -27,23 +27,26 @@ MARK = re.compile(r"example (?P<name>[\w-]+): (?P<action>run|start|python|output
 
 @dataclass
 class Block:
-    line: int
+    where: str
     language: str
     mark: str
     text: str
 
 
-def read_blocks(text: str) -> list[Block]:
-    return [
-        Block(text.count("\n", 0, m.start("language")) + 1, m["language"], m["mark"] or "", m["text"])
-        for m in BLOCK.finditer(text)
-    ]
+def read_blocks() -> list[Block]:
+    blocks = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for m in BLOCK.finditer(text):
+            where = f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, m.start('language')) + 1}"
+            blocks.append(Block(where, m["language"], m["mark"] or "", m["text"]))
+    return blocks
 
 
 def read_examples() -> dict[str, list[tuple[str, Block]]]:
     """The steps of each example, in the order they are printed."""
     examples: dict[str, list[tuple[str, Block]]] = {}
-    for block in read_blocks(README.read_text(encoding="utf-8")):
+    for block in read_blocks():
         if match := MARK.fullmatch(block.mark):
             examples.setdefault(match["name"], []).append((match["action"], block))
     return examples
@@ -105,10 +108,10 @@ class Steps:
 
 
 def test_every_block_is_run_or_says_why_not() -> None:
-    for block in read_blocks(README.read_text(encoding="utf-8")):
+    for block in read_blocks():
         if block.language in CODE:
             marked = MARK.fullmatch(block.mark) or block.mark.startswith("not run: ")
-            assert marked, f"README.md:{block.line}: this block is neither an example nor marked 'not run: reason'"
+            assert marked, f"{block.where}: this block is neither an example nor marked 'not run: reason'"
 
 
 @pytest.mark.timeout(300)
@@ -125,7 +128,7 @@ def test_example(name: str, environment: dict[str, str], tmp_path: Path) -> None
             elif action == "python":
                 printed = steps.run([sys.executable, "-c", block.text])
             elif action == "output":
-                assert printed.strip() == block.text.strip(), f"README.md:{block.line}"
+                assert printed.strip() == block.text.strip(), block.where
             else:
                 file = tmp_path / action.removeprefix("file ")
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -199,6 +199,7 @@ def bad() -> list[tuple[str, str, list[str]]]:
         ("a tuple's marker in second place", "9201c70001", []),
         ("a tuple's marker with a payload", "91d40100", []),
         ("items follow inside a value", "91c70020", []),
+        ("a stream outside a call's arguments", "91c70013", []),
         ("an unknown extension", "d46300", []),
         ("a timestamp, which is MessagePack's own", "d6ff00000000", []),
         ("an array's header cut short", "d710" + "0500010000000000"[:16], []),

@@ -19,6 +19,7 @@ PROGRAMS = {
     "python": [sys.executable, str(Path(__file__).with_name("peer.py"))],
 }
 LANGUAGES = list(PROGRAMS)
+PROGRAMS["aio"] = [sys.executable, str(Path(__file__).with_name("aio_peer.py"))]  # behaviours alone
 TRANSPORTS = ["tcp", "zmq+tcp"]
 
 
