@@ -9,17 +9,23 @@ add_library(leat::leat ALIAS leat_leat)
 set_target_properties(leat_leat PROPERTIES EXPORT_NAME leat)
 target_link_libraries(leat_leat INTERFACE leat_transport_endpoint leat_schema_dynamic)
 
+# leat::testing is for programs' tests: <leat/testing.h>.
+add_library(leat_testing INTERFACE)
+add_library(leat::testing ALIAS leat_testing)
+set_target_properties(leat_testing PROPERTIES EXPORT_NAME testing)
+target_link_libraries(leat_testing INTERFACE leat_transport_testing leat_leat)
+
 # Each folder's archive is installed. leat::schema_compiler is for programs that compile schemas as they run.
 get_property(targets GLOBAL PROPERTY LEAT_FOLDER_TARGETS)
 if(TARGET leatc)
   list(APPEND targets leatc)
 endif()
-install(TARGETS ${targets} leat_leat EXPORT leatTargets
+install(TARGETS ${targets} leat_leat leat_testing EXPORT leatTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cpp
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT cpp)
 install(EXPORT leatTargets NAMESPACE leat:: DESTINATION ${LEAT_PACKAGE_DIR} COMPONENT cpp)
 
-foreach(root core/include schema/include transport/endpoint/include)
+foreach(root core/include schema/include transport/endpoint/include transport/testing/include)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${root}/leat DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT cpp
     FILES_MATCHING PATTERN "*.h")
 endforeach()

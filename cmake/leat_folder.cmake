@@ -68,7 +68,9 @@ function(leat_folder path)
     target_link_libraries(${target} PUBLIC leat_${dependency})
   endforeach()
   target_link_libraries(${target} PUBLIC ${ARG_LINK})
-  set_property(GLOBAL APPEND PROPERTY LEAT_FOLDER_TARGETS ${target})
+  if(NOT path MATCHES "^tests/")
+    set_property(GLOBAL APPEND PROPERTY LEAT_FOLDER_TARGETS ${target})  # which are installed
+  endif()
 
   if(LEAT_BUILD_TESTS AND tests)
     add_executable(${target}_test ${tests})

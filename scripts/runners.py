@@ -37,8 +37,10 @@ def kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, end_programs)
+def end_programs_with_this() -> None:
+    """For scripts: nothing that they have started outlives them."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end_programs)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from runners import ROOT, Tally, close, run_programs
+from runners import ROOT, Tally, close, end_programs_with_this, run_programs
 
 LABELS = {"unit", "sim", "conformance"}
 SYMBOLIZER = "/usr/bin/llvm-symbolizer-19"
@@ -27,6 +27,7 @@ ENVIRONMENT = {
 
 
 def main() -> int:
+    end_programs_with_this()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("presets", nargs="*", choices=[*ENVIRONMENT, []], help="both, if none is named")
     parser.add_argument("--all", action="store_true", help="every test program, whatever its label")

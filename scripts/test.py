@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from runners import ROOT, Tally, close, run_programs, run_pytest
+from runners import ROOT, Tally, close, end_programs_with_this, run_programs, run_pytest
 
 # What installs the package somewhere, or works through the README.
 SLOW = ["tests/package", "tests/readme"]
 
 
 def main() -> int:
+    end_programs_with_this()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without " + " and ".join(SLOW))
     parser.add_argument("--build", default="release", help="the preset whose tree is tested")
