@@ -22,7 +22,8 @@ struct HeapBlock : Buffer::Block {};
 // Memory for a block with data behind it, wherever it begins. An aligned allocation would cost several times
 // an ordinary one: glibc's goes round the cache of each thread.
 constexpr std::size_t kBesideData =
-    sizeof(HeapBlock) + Buffer::kAlignment - std::gcd(sizeof(HeapBlock), std::size_t{__STDCPP_DEFAULT_NEW_ALIGNMENT__});
+    sizeof(HeapBlock) + Buffer::kAlignment -
+    std::gcd(sizeof(HeapBlock), std::size_t{__STDCPP_DEFAULT_NEW_ALIGNMENT__});
 
 std::byte* aligned_behind(HeapBlock* block) noexcept {
   const auto behind = reinterpret_cast<std::uintptr_t>(block + 1);

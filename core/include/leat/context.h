@@ -83,8 +83,8 @@ class Context {
   /// The other side, to call it back: what it serves, over the same connection. May be kept beyond the call.
   /// nullptr where there is no connection (stand-ins in tests).
   [[nodiscard]] virtual std::shared_ptr<Caller> peer() { return nullptr; }
-  /// The call itself (leat/service.h), for what few handlers of generated services need: metadata to send back,
-  /// above all. `context.call()->set_trailing_metadata(...)`. nullptr for stand-ins.
+  /// The call itself (leat/service.h), for what few handlers of generated services need: metadata to send
+  /// back, above all. `context.call()->set_trailing_metadata(...)`. nullptr for stand-ins.
   [[nodiscard]] virtual ServerCall* call() noexcept { return nullptr; }
   /// Waits until cancelled() or until `limit` has passed; true if cancelled. For handlers that work in steps.
   /// The default, for stand-ins, does not wait.

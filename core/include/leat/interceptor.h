@@ -16,9 +16,9 @@
 //
 // Threads: hooks run on the thread that uses the call: a client's own thread (or where it is told of a call
 // it does not wait for), a server's handler's thread, which may be the one that reads the connection. With no
-// lock of Leat's held; the hooks of one call never at the same time: if one thread writes while another reads,
-// they wait for each other's hooks. They must be quick and must not wait: what they take, the call takes. An
-// exception from a hook ends the call as kInternal, naming the interceptor.
+// lock of Leat's held; the hooks of one call never at the same time: if one thread writes while another
+// reads, they wait for each other's hooks. They must be quick and must not wait: what they take, the call
+// takes. An exception from a hook ends the call as kInternal, naming the interceptor.
 //
 // A server's interceptors see the calls that reach a handler. What is refused before (an unknown method, a
 // server that is full) is counted by Server::stats() only.

@@ -136,8 +136,8 @@ struct MethodRef {
   bool idempotent = false;
   std::optional<Channel> channel{};
   std::optional<Duration> deadline{};  ///< the schema's default; CallOptions::timeout overrides it
-  /// Of a server stream: it nearly always has one reply. Its request takes the channel that a unary one's would
-  /// if it is large.
+  /// Of a server stream: it nearly always has one reply. Its request takes the channel that a unary one's
+  /// would if it is large.
   bool mostly_one_reply = false;
 };
 
@@ -171,8 +171,8 @@ class ClientCall {
   virtual Result<bool> try_write(Payload& request);
   /// True if finish() would not wait.
   [[nodiscard]] virtual bool ended() { return true; }
-  /// Waits until the moment has come, or until `limit` has passed or the wait was interrupted: false then, and
-  /// the call goes on. Reads from the connection meanwhile, as read() does. Several threads may wait.
+  /// Waits until the moment has come, or until `limit` has passed or the wait was interrupted: false then,
+  /// and the call goes on. Reads from the connection meanwhile, as read() does. Several threads may wait.
   virtual bool wait(Moment /*moment*/, Duration /*limit*/) { return true; }
   /// As ServerCall::when().
   virtual void when(Moment moment, std::function<void()> notify);
