@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "core/base/canary.h"
+#include "core/base/readable.h"
 
 namespace leat::call {
 
@@ -49,7 +50,7 @@ Result<wire::StreamId> Calls::start(const MethodRef& method, std::optional<Paylo
       return failure(std::move(sent.mark_not_started()));
     }
   }
-  if (deadline != kNever) watch(*id, deadline, true);
+  if (deadline != kNever) watch(*id, now, deadline);
   return id;
 }
 
@@ -75,8 +76,8 @@ Status Calls::finish_with(wire::StreamId id, Payload reply) {
   return sent;
 }
 
-void Calls::watch(wire::StreamId id, TimePoint deadline, bool local) {
-  timed_[id] = {deadline, local};
+void Calls::watch(wire::StreamId id, TimePoint now, TimePoint deadline) {
+  timed_[id] = {deadline, deadline - now};
   by_deadline_.emplace(deadline, id);
 }
 
@@ -95,7 +96,7 @@ std::optional<Event> Calls::next_event(TimePoint now) {
     constexpr std::uint64_t kForever = 10ULL * 366 * 24 * 3600 * 1'000'000;
     if (*event->open->timeout_us < kForever) {
       const microseconds left(static_cast<std::int64_t>(*event->open->timeout_us));
-      watch(event->stream, now + left, false);
+      watch(event->stream, now, now + left);
     } else {
       event->open->timeout_us.reset();
     }
@@ -114,11 +115,10 @@ TimePoint Calls::next_timeout() const noexcept {
 void Calls::on_timeout(TimePoint now) {
   while (!by_deadline_.empty() && by_deadline_.begin()->first <= now) {
     const wire::StreamId id = by_deadline_.begin()->second;
-    const bool local = timed_[id].local;
+    std::string text = "the call's deadline (" + readable(timed_[id].length) + ") has passed";
     forget(id);
     // Does nothing if its end is among the events that nobody has heard yet.
-    session_.expire(id, {Code::kDeadlineExceeded, local ? "the call's deadline passed before its answer came"
-                                                        : "the caller's deadline has passed"});
+    session_.expire(id, {Code::kDeadlineExceeded, std::move(text)});
   }
   session_.on_timeout(now);
 }

@@ -55,9 +55,9 @@ class Calls {
  private:
   struct Timed {
     TimePoint deadline;
-    bool local;
+    Duration length;  ///< as of when this side knew of the call
   };
-  void watch(wire::StreamId id, TimePoint deadline, bool local);
+  void watch(wire::StreamId id, TimePoint now, TimePoint deadline);
   void forget(wire::StreamId id);
 
   session::Session session_;

@@ -2,24 +2,13 @@
 #include <algorithm>
 
 #include "core/base/canary.h"
+#include "core/base/readable.h"
 #include "core/session/session.h"
 #include "core/wire/session_frames.h"
 
 namespace leat::session {
 
 using wire::Kind;
-
-namespace {
-
-/// "30 s", "1.5 s", "200 ms".
-std::string text_of(Duration duration) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  if (ms < 1000) return std::to_string(ms) + " ms";
-  const auto tenths = (ms % 1000) / 100;
-  return std::to_string(ms / 1000) + (tenths == 0 ? "" : "." + std::to_string(tenths)) + " s";
-}
-
-}  // namespace
 
 // ---- time
 
@@ -78,10 +67,10 @@ void Session::on_heartbeat_timeout() {
     case Heartbeat::Due::kPing: control(Kind::kPing, {}, heartbeat_.ping()); return;
     case Heartbeat::Due::kDead:
       close(Code::kUnavailable, "nothing was heard from the other side for " +
-                                    text_of(heartbeat_.silence(now_)) +
+                                    readable(heartbeat_.silence(now_)) +
                                     ", not even an answer to a heartbeat (heartbeat_interval " +
-                                    text_of(options_.heartbeat_interval) + ", heartbeat_timeout " +
-                                    text_of(options_.heartbeat_timeout) + ")");
+                                    readable(options_.heartbeat_interval) + ", heartbeat_timeout " +
+                                    readable(options_.heartbeat_timeout) + ")");
   }
 }
 

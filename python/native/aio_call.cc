@@ -27,12 +27,15 @@ struct PythonSide {
   py::object feed;
 };
 const PythonSide& python_side() {
-  static const PythonSide* side = [] {
+  static const PythonSide* side = nullptr;  // see imported()
+  if (side == nullptr) {
     const py::module_ calls = py::module_::import("leat._aio_call");
     const py::module_ streams = py::module_::import("leat._aio_stream");
-    return new PythonSide{calls.attr("Call"), streams.attr("Stream"), streams.attr("Upload"),
-                          streams.attr("Exchange"), streams.attr("feed")};
-  }();
+    auto made =
+        std::make_unique<PythonSide>(calls.attr("Call"), streams.attr("Stream"), streams.attr("Upload"),
+                                     streams.attr("Exchange"), streams.attr("feed"));
+    if (side == nullptr) side = made.release();
+  }
   return *side;
 }
 

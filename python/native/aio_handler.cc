@@ -62,10 +62,9 @@ class ServedCall final : public LoopQueue::Item, public std::enable_shared_from_
       context_.set(std::move(python.context));
       variables_.set(std::move(python.variables));
     }
-    static PyObject* const kStart =
-        py::object(py::module_::import("leat._aio_handler").attr("start")).release().ptr();
-    task_.set(py::handle(kStart)(shared_from_this(), variables_.take(), py::handle(loop_.python->get()),
-                                 what_.where));
+    static PyObject* start = nullptr;
+    task_.set(imported(start, "leat._aio_handler", "start")(shared_from_this(), variables_.take(),
+                                                            py::handle(loop_.python->get()), what_.where));
     const ReleaseGil released;
     call_->when(Moment::kEnded, [held = weak_from_this()] {
       const std::shared_ptr<ServedCall> self = held.lock();

@@ -34,7 +34,7 @@ void AioStream::take_end() {
 void AioStream::raise_failure() {
   if (status_.ok()) return;
   if (feed_) feed_->raise_failure();
-  raise(status_);
+  raise_end(*method_, status_);
 }
 
 py::object AioStream::read() {

@@ -26,7 +26,7 @@ std::optional<Moment> Answer::advance() {
 }
 
 py::object Answer::take() const {
-  if (!status_.ok()) raise(status_);
+  if (!status_.ok()) raise_end(*method_, status_);
   if (!reply_) raise({Code::kInternal, method_->where() + " ended without an answer"});
   return method_->decode(*reply_);
 }

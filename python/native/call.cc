@@ -14,6 +14,13 @@ const Method*& method_being_called() noexcept {
   return method;
 }
 
+void raise_end(const Method& method, Status status) {
+  const std::string where = method.where();
+  if (status.code() == Code::kDeadlineExceeded && !status.message().starts_with(where))
+    status.with_context(where);
+  raise(status);
+}
+
 std::shared_ptr<ClientCall> share(std::unique_ptr<ClientCall> call) {
   return {call.release(), [](ClientCall* ended) {
             const ReleaseGil released;
@@ -60,7 +67,7 @@ py::object take_reply(const Target& target, const Started& started, const std::o
   if (PyErr_Occurred() != nullptr) throw py::error_already_set();
   if (!status.ok()) {
     if (started.feed) started.feed->raise_failure();
-    raise(status);
+    raise_end(*target.method, status);
   }
   if (!reply) raise_without_answer(target);
   return target.method->decode(*reply);

@@ -399,8 +399,8 @@ PyTypeObject* make_type() {
 
 /// leat._future.Future, loaded with the first future.
 PyTypeObject* future_type() {
-  static PyObject* type = py::object(py::module_::import("leat._future").attr("Future")).release().ptr();
-  return reinterpret_cast<PyTypeObject*>(type);
+  static PyObject* type = nullptr;
+  return reinterpret_cast<PyTypeObject*>(imported(type, "leat._future", "Future").ptr());
 }
 
 }  // namespace

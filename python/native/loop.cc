@@ -13,8 +13,8 @@ namespace {
 
 /// The loop that runs on this thread, or None.
 py::object running_loop() {
-  static PyObject* get = py::object(py::module_::import("asyncio").attr("_get_running_loop")).release().ptr();
-  py::object loop = steal(PyObject_CallNoArgs(get));
+  static PyObject* get = nullptr;
+  py::object loop = steal(PyObject_CallNoArgs(imported(get, "asyncio", "_get_running_loop").ptr()));
   if (!loop) throw py::error_already_set();
   return loop;
 }

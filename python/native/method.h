@@ -84,6 +84,9 @@ class OptionsNow {
   std::optional<CallOptions> own_;
 };
 
+/// How a call has ended, as a Python error; the deadline's names the method, since it does not know it.
+[[noreturn]] void raise_end(const Method& method, Status status);
+
 class Feed;
 /// A call under way, and the thread that feeds it with requests if they come from an iterator.
 struct Started {

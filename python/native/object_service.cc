@@ -24,6 +24,7 @@ class ObjectService final : public Service, public LoopService {
         handler_loop_(HandlerLoop::current()) {
     for (const auto& [method, limit] : limits_) methods_.push_back({.name = method, .max_inflight = limit});
     info_ = {name_, methods_, {}};
+    find_coroutines();
   }
 
   [[nodiscard]] const ServiceInfo& service_info() const noexcept override { return info_; }
@@ -50,6 +51,8 @@ class ObjectService final : public Service, public LoopService {
   Status answer(Handling& handling, Payload request) const;
   /// A new reference to the bound method. Throws Python's AttributeError as kUnimplemented.
   [[nodiscard]] py::object bound_method(const std::string& name) const;
+  /// What is a coroutine by the look of its class goes to the loop from its first call on.
+  void find_coroutines();
   /// The loop that the method is known to run on; null if it is not.
   [[nodiscard]] Loop loop_of(std::string_view method) const;
   [[nodiscard]] Loop learn_loop_of(std::string_view method) const;
@@ -133,6 +136,20 @@ Status ObjectService::answer(Handling& handling, Payload request) const {
   return handling.push_items(items, [](PyObject* item, bool exclusive) {
     return encode_object(item, exclusive, "item", Sharing::kIfUnchanged);
   });
+}
+
+void ObjectService::find_coroutines() {
+  const py::object type = borrow(reinterpret_cast<PyObject*>(Py_TYPE(object_.get())));
+  const py::object names = steal(PyObject_Dir(type.ptr()));
+  if (!names) throw py::error_already_set();
+  for (const py::handle name : names) {
+    PyObject* found = _PyType_Lookup(Py_TYPE(object_.get()), name.ptr());
+    std::string method = py::str(name);
+    if (found == nullptr || method.empty() || method.front() == '_') continue;
+    const py::object function = py::getattr(found, "__func__", borrow(found));  // of a staticmethod
+    if (PyCallable_Check(function.ptr()) != 0 && is_async(function)) on_loop_.insert(std::move(method));
+  }
+  if (!on_loop_.empty()) (void)handler_loop_->get();
 }
 
 Loop ObjectService::loop_of(std::string_view method) const {

@@ -1,5 +1,6 @@
 #include "option_fields.h"
 
+#include <cctype>
 #include <type_traits>
 #include <utility>
 
@@ -34,7 +35,12 @@ class Reading {
     }
   }
   void operator()(const char* name, double& field) const {
-    field = py::float_(from_.attr(name));
+    const py::object given = from_.attr(name);
+    field = PyFloat_AsDouble(given.ptr());
+    if (PyErr_Occurred() != nullptr) {
+      PyErr_Clear();
+      throw py::type_error(where(name) + " is a number, got " + py::repr(given).cast<std::string>());
+    }
     if (!(field >= 0)) throw py::value_error(where(name) + " is a number, not negative");
   }
   void operator()(const char* name, Duration& field) const {
@@ -139,10 +145,17 @@ void fill(T& options, const py::object& from, const char* what) {
   }
 }
 
+/// ValueError if C++ would refuse them.
 template <class T>
 T read(const py::object& from, const char* what) {
   T options;
-  if (!from.is_none()) fill(options, from, what);
+  if (from.is_none()) return options;
+  fill(options, from, what);
+  if (const Status valid = validate(options); !valid.ok()) {
+    std::string message = valid.message();  // begins with "limits.", as the class does with "Limits."
+    message.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(message.front())));
+    throw py::value_error(message);
+  }
   return options;
 }
 
@@ -158,7 +171,10 @@ py::dict defaults() {
 
 std::uint64_t to_number(const py::object& object, const std::string& name, std::uint64_t most) {
   const py::object index = steal(PyNumber_Index(object.ptr()));
-  if (!index) throw py::error_already_set();
+  if (!index) {
+    PyErr_Clear();
+    throw py::type_error(name + " is a whole number, got " + py::repr(object).cast<std::string>());
+  }
   const unsigned long long value = PyLong_AsUnsignedLongLong(index.ptr());
   const bool wrong = PyErr_Occurred() != nullptr;
   PyErr_Clear();

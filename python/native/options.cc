@@ -11,7 +11,11 @@ namespace leat::python {
 std::optional<Duration> to_duration(const py::object& seconds, const char* name) {
   if (seconds.is_none()) return std::nullopt;
   const double value = PyFloat_AsDouble(seconds.ptr());
-  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (PyErr_Occurred() != nullptr) {
+    PyErr_Clear();
+    throw py::type_error(std::string(name) + " is a number of seconds, got " +
+                         py::repr(seconds).cast<std::string>());
+  }
   if (std::isnan(value) || value < 0)
     throw py::value_error(std::string(name) + " is a number of seconds, not negative; got " +
                           py::repr(seconds).cast<std::string>());

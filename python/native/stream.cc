@@ -126,7 +126,7 @@ void ClientStream::raise_failure() {
   if (given_up_ || end_->status.ok()) return;
   failure_told_ = true;
   if (feed_) feed_->raise_failure();
-  raise(end_->status);
+  raise_end(*method_, end_->status);
 }
 
 py::object ClientStream::read() {
@@ -177,7 +177,7 @@ void ClientStream::finish() {
     ended(std::move(end));
   }
   if (!end_) return;
-  if (given_up_ && !end_->status.ok()) raise(end_->status);  // asked for, so said
+  if (given_up_ && !end_->status.ok()) raise_end(*method_, end_->status);  // asked for, so said
   raise_failure();
 }
 

@@ -13,6 +13,7 @@ namespace leat::sim {
 namespace {
 
 constexpr std::size_t kReported = 3;
+constexpr std::size_t kProgress = 500;  // seeds between two lines that say how far a run is
 
 }  // namespace
 
@@ -23,6 +24,7 @@ Result run_seeds(const std::vector<std::uint64_t>& seeds, unsigned jobs) {
   std::mutex mutex;
   std::atomic<std::size_t> next{0};
   bool first = true;
+  std::size_t done = 0;
   const auto work = [&] {
     for (std::size_t i = next++; i < seeds.size(); i = next++) {
       const Outcome outcome = run_seed(seeds[i]);
@@ -31,6 +33,10 @@ Result run_seeds(const std::vector<std::uint64_t>& seeds, unsigned jobs) {
       if (first) result.least = outcome.stats;
       first = false;
       result.least.keep_least(outcome.stats);
+      if (++done % kProgress == 0) {
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - began;
+        fmt::print(stderr, "sim: {} of {} seeds, {:.0f} s\n", done, seeds.size(), spent.count());
+      }
       if (!outcome.failure) continue;
       failed.push_back(outcome.seed);
       // At once: a long run may be ended before it could tell.

@@ -3,6 +3,7 @@
 
 #include <leat/peer.h>
 
+#include "transport/endpoint/check_options.h"
 #include "transport/endpoint/client.h"
 #include "transport/endpoint/schemes.h"
 #include "transport/intercept/client.h"
@@ -43,6 +44,7 @@ struct Peer::Impl final : Caller, std::enable_shared_from_this<Peer::Impl> {
 Result<Peer> connect(std::string_view url, const ConnectOptions& options) {
   auto endpoint = transport::find_endpoint(url);
   if (!endpoint) return failure(endpoint.error());
+  if (Status valid = transport::check_options(options); !valid.ok()) return failure(std::move(valid));
   auto client = std::make_shared<Client>(std::string(url), std::move(*endpoint), options);
   for (const std::shared_ptr<Service>& service : options.services) {
     if (Status added = client->add(service); !added.ok()) return failure(std::move(added));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "transport/endpoint/check_options.h"
 #include "transport/endpoint/schemes.h"
 #include "transport/endpoint/session_options.h"
 #include "transport/runtime/clock.h"
@@ -92,6 +93,7 @@ ServerLoop::~ServerLoop() { close(); }
 Result<std::string> ServerLoop::listen(std::string_view url) {
   const Result<Endpoint> endpoint = find_endpoint(url);
   if (!endpoint) return failure(endpoint.error());
+  if (Status valid = check_options(options_); !valid.ok()) return failure(std::move(valid));
   ListenLimits limits;
   limits.insecure = options_.insecure;
   auto listener = endpoint->transport->listen(endpoint->address, limits);

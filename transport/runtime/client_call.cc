@@ -98,6 +98,14 @@ void make_child(Connection& connection, Context* handler, const std::shared_ptr<
   });
 }
 
+/// What ends by itself does not know what it was.
+Status name_if_late(Status status, const MethodRef& method) {
+  if (status.code() != Code::kDeadlineExceeded) return status;
+  const std::string name = std::string(method.service) + "." + std::string(method.method);
+  if (!status.message().starts_with(name)) status.with_context(name);
+  return status;
+}
+
 }  // namespace
 
 Result<Payload> call_unary(Connection& connection, const MethodRef& method, Payload request,
@@ -122,7 +130,7 @@ Result<Payload> call_unary(Connection& connection, const MethodRef& method, Payl
   if (options.received != nullptr) *options.received = {std::move(state.headers), std::move(state.trailing)};
   if (!state.status.ok()) {
     connection.count_failure();
-    return failure(state.status);
+    return failure(name_if_late(std::move(state.status), method));
   }
   return std::move(state.replies.front().payload);
 }

@@ -62,8 +62,9 @@ Connection::~Connection() {
 
 void Connection::lost(LaneEnd& lane, Status status) {
   if (!was_open()) {
-    status =
-        Status(status.code(), status.message() + "; does a Leat server listen there, and under this scheme?");
+    status = Status(status.code(),
+                    status.message() +
+                        "; does a Leat server that takes connections listen there, and under this scheme?");
   }
   status.with_context(options_.url);
   if (&lane == bulk_.get()) {

@@ -34,7 +34,7 @@ void Executor::run_now(Task task) {
   if (shared.stopping) return;
   shared.queues[static_cast<std::size_t>(Channel::kControl)].push_back(std::move(task));
   ++shared.queued;
-  if (shared.idle > 0) {
+  if (shared.idle >= shared.queued) {  // as against threads that others' tasks have woken
     shared.wake.notify_one();
     return;
   }

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from . import _native, _peer
+from ._arguments import check_callback
 from ._loop import attach, in_thread, on_loop, serving_here
 
 _P = ParamSpec("_P")
@@ -109,6 +110,7 @@ class Peer(Caller):
 
     def on_state(self, callback: Callable[[_peer.PeerEvent], object], /) -> Callable[[_peer.PeerEvent], object]:
         """As leat.Peer.on_state(), but calls `callback` on the event loop."""
+        check_callback(callback, "on_state")
         self._peer.on_state(on_loop(callback))
         return callback
 

@@ -58,7 +58,8 @@ def offer(native: _native.Offering, served: object, name: str | None = None) -> 
         served._add_to(native)
         return
     if name is None:
-        example = f"serve({{'name': {type(served).__name__}()}}, url)"
+        made = f"{type(served).__name__}()"
+        example = f"serve({{'name': {made}}}, url), or add({made}, 'name')"
         raise TypeError(f"an object needs a name to be served under: {example}")
     if not isinstance(name, str) or not name:
         raise TypeError(f"an object's name is a str that is not empty, got {name!r}")

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from . import _exit, _native
+from ._arguments import check_callback, check_text, listed
 from ._errors import RemoteError
 from ._native import Peer as _NativePeer
 from ._offer import offer, offer_all
@@ -73,6 +74,7 @@ class Caller:
 
     def object(self, name: str) -> ObjectProxy:
         """A proxy of the object of that name. Asks nobody: a wrong name shows in the first call."""
+        check_text(name, "an object's name")
         return ObjectProxy(self._native, name)
 
     def __getitem__(self, name: str) -> ObjectProxy:
@@ -80,6 +82,8 @@ class Caller:
 
     def service(self, client: type[_ClientT]) -> _ClientT:
         """A typed client from generated code: `peer.service(Microscope)`."""
+        if not isinstance(client, type):
+            raise TypeError(f"service() takes a client class from generated code, got {client!r}")
         return client(self)
 
     def __repr__(self) -> str:
@@ -179,6 +183,7 @@ class Peer(Caller):
 
         The peer holds its callbacks for as long as it lives.
         """
+        check_callback(callback, "on_state")
         if self._states is None:
             raise RuntimeError("this peer tells nobody of its states")
         self._states.callbacks.append(callback)
@@ -188,6 +193,7 @@ class Peer(Caller):
         """Whether the other side says that what it serves under that name works now (Server.set_health); ""
         asks for all of it. Raises LookupError for a name that it doesn't serve, TimeoutError, ConnectionError.
         """
+        check_text(name, "the name of what is served")
         return self._native.health(name, timeout)
 
     def add(self, served: object, name: str | None = None) -> None:
@@ -266,6 +272,10 @@ def connect(
     Raises ValueError for a URL that can't be read and ConnectionError (with URL and cause) if nobody answers
     there, or nobody who speaks Leat.
     """
+    check_text(url, "url")
+    check_text(name, "name")
+    if on_state is not None:
+        check_callback(on_state, "on_state")
     states = States() if on_state is None else States(on_state)
     options = _native.ConnectOptions(
         timeout=timeout,
@@ -277,7 +287,7 @@ def connect(
         retry=retry,
         limits=limits,
         on_state=states.source(),
-        interceptors=list(interceptors),
+        interceptors=listed(interceptors),
     )
     if serve is not None:
         offer_all(options, serve, "connect(serve=...) takes")

@@ -10,6 +10,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 from . import _exit, _native
+from ._arguments import check_seconds, check_text, listed
 from ._offer import offer, offer_all
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Server:
             handshake_timeout=handshake_timeout,
             max_handshaking=max_handshaking,
             limits=limits,
-            interceptors=list(interceptors),
+            interceptors=listed(interceptors),
         )
         self._native = _native.Server(options)
         self._drain_limit = drain_limit
@@ -90,6 +91,7 @@ class Server:
         Raises PermissionError for an address beyond this host without `insecure`, OSError for a port in use
         and ValueError for a URL that can't be read.
         """
+        check_text(url, "url")
         return self._native.listen(url)
 
     @property
@@ -113,6 +115,7 @@ class Server:
         unless the program handles the signal itself. With a timeout in seconds, returns False if the server
         still runs then.
         """
+        check_seconds(timeout, "timeout")
         end = None if timeout is None else time.monotonic() + timeout
         with _Termination() as termination:
             while not termination.asked:
@@ -131,6 +134,7 @@ class Server:
         After `timeout` seconds it closes the server all the same, and waits for handlers as close() does:
         False. Ctrl-C ends the wait; the server goes on draining in the background then.
         """
+        check_seconds(timeout, "timeout")
         if threading.current_thread() is not threading.main_thread():
             return self._native.drain(timeout)
         ended: list[bool] = []
@@ -144,6 +148,7 @@ class Server:
         """Says whether what is served under that name works, for those who ask Peer.health(); all does at
         first. "" stands for the server as a whole. Raises LookupError for a name that is not served.
         """
+        check_text(name, "the name of what is served")
         self._native.set_health(name, serving)
 
     def close(self) -> None:
@@ -209,7 +214,7 @@ def serve(
     `insecure` allows addresses beyond this host, where anyone who reaches the port may call.
 
     Handlers run on threads of the server, several at a time (`threads`; 0: twice the processors, at least
-    four). `max_inflight` calls run at a time over all methods (0: as many as there are threads); others wait,
+    four). `max_inflight` calls run at a time over all methods (0: as many as there are threads for); others wait,
     and beyond `max_waiting` of them they fail as `resource_exhausted`, known not to have started.
     leat.method(max_inflight=...) limits one method.
 

@@ -53,6 +53,13 @@ class Interceptor:
     it finds what `on_start()` has set.
     """
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in vars(cls):
+            if name.startswith("on_") and not hasattr(Interceptor, name):
+                hooks = ", ".join(hook for hook in vars(Interceptor) if hook.startswith("on_"))
+                raise TypeError(f"{cls.__name__}.{name}() would never be called; the hooks are {hooks}")
+
     def on_start(self, call: CallDetails) -> Answer | None:
         """Before anything is sent, or before the handler runs. May change `call.metadata`, and on a client
         `call.timeout`; raise, to refuse the call; or return an Answer in the callee's stead.

@@ -1,6 +1,7 @@
 """Handlers that are coroutines and asynchronous generators, on the loop of the program or of the server."""
 
 import asyncio
+import faulthandler
 import functools
 import gc
 import logging
@@ -186,7 +187,11 @@ def run(request):
 
         async def use(scope, server):
             async with leat.aio.connect(server.url) as peer:
-                await asyncio.wait_for(test(scope, peer, server), 60)
+                try:
+                    await asyncio.wait_for(test(scope, peer, server), 60)
+                except asyncio.TimeoutError:
+                    faulthandler.dump_traceback()
+                    pytest.fail(f"{scope.running} of {scope.most} are running; {server.stats()}; {peer.stats()}")
 
         asyncio.run(main())
 
@@ -215,6 +220,33 @@ def test_coroutines_answer(run):
         np.testing.assert_array_equal(await peer["scope"].image(), np.zeros((3, 4)))
 
     run(test)
+
+
+def test_coroutines_do_not_wait_for_threads_that_are_taken():
+    class Mixed:
+        def __init__(self):
+            self.gate = threading.Event()
+
+        def block(self):
+            self.gate.wait(30)
+
+        async def hello(self):
+            return "hello"
+
+    async def main():
+        mixed = Mixed()
+        async with (
+            leat.serve({"mixed": mixed}, "tcp://127.0.0.1:0", threads=1) as server,
+            leat.aio.connect(server.url) as peer,
+        ):
+            blocked = [peer["mixed"].block() for _ in range(2)]
+            try:
+                assert await asyncio.wait_for(peer["mixed"].hello(), 20) == "hello"
+            finally:
+                mixed.gate.set()
+                await asyncio.gather(*blocked)
+
+    asyncio.run(main())
 
 
 def test_many_run_at_once_on_one_thread(run):

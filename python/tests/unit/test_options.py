@@ -101,6 +101,15 @@ def test_the_defaults_are_those_of_cpp():
         (lambda: leat.Reconnect(max_backoff=-1), r"Reconnect\.max_backoff is a number of seconds"),
         (lambda: leat.Retry(max_attempts=-1), r"Retry\.max_attempts is a number from 0"),
         (lambda: leat.Retry(budget_tokens=-1), r"Retry\.budget_tokens is a number, not negative"),
+        (lambda: leat.Retry(max_attempts=0), r"Retry\.max_attempts is at least 1, got 0"),
+        (lambda: leat.Limits(stream_window_bytes=1), r"Limits\.stream_window_bytes is at least 65536, got 1"),
+        (lambda: leat.Limits(channel_window_bytes=1), r"Limits\.channel_window_bytes is at least 65536, got 1"),
+        (lambda: leat.Sending(rpc_share_bytes=0), r"Sending\.rpc_share_bytes is at least 1, got 0"),
+        (lambda: leat.Sending(bulk_piece_bytes=1 << 20), r"Sending\.bulk_piece_bytes is at most 524288, got 1048576"),
+        (
+            lambda: leat.Sending(bulk_in_flight_beside_calls_bytes=1),
+            r"Sending\.bulk_in_flight_beside_calls_bytes is at least 262144, got 1",
+        ),
         (lambda: leat.method(max_inflight=0), "max_inflight is a number of calls, at least 1, got 0"),
         (lambda: leat.serve({}, "inproc://x", max_waiting=-1), "max_waiting is a number from 0 to 4294967295, got -1"),
         (lambda: leat.serve({}, "inproc://x", handshake_timeout=-1), "handshake_timeout is a number of seconds"),
@@ -116,9 +125,14 @@ def test_nonsense_is_refused_by_name(make, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: leat.Limits(max_streams=1.5), "'float' object cannot be interpreted as an integer"),
+        (lambda: leat.Limits(max_streams=1.5), r"Limits\.max_streams is a whole number, got 1\.5"),
+        (lambda: leat.Retry(budget_tokens="x"), r"Retry\.budget_tokens is a number, got 'x'"),
+        (lambda: leat.connect("inproc://x", timeout="x"), r"timeout is a number of seconds, got 'x'"),
         (lambda: leat.Limits(sending=5), r"Limits\.sending is a leat\.Sending, got 5"),
-        (lambda: leat.Reconnect(first_backoff="soon"), "must be real number, not str"),
+        (
+            lambda: leat.Reconnect(first_backoff="soon"),
+            r"Reconnect\.first_backoff is a number of seconds, got 'soon'",
+        ),
         (lambda: leat.Limits(65536), "takes 1 positional argument"),
         (lambda: leat.connect("inproc://x", limits={}), r"limits is a leat\.Limits, got \{\}"),
         (lambda: leat.serve({}, "inproc://x", limits=5), r"limits is a leat\.Limits, got 5"),
@@ -299,3 +313,47 @@ with leat.serve({"scope": Scope()}, "tcp://127.0.0.1:0") as server, leat.connect
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["resource_exhausted True", "failed_precondition"]
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda server, peer: leat.connect(None), "url is a str, got None"),
+        (lambda server, peer: leat.connect(server.url, on_state=3), "on_state is a function, got 3"),
+        (lambda server, peer: leat.connect(server.url, interceptors=3), r"interceptors is a list of leat\.Interceptor"),
+        (lambda server, peer: peer[3], "an object's name is a str, got 3"),
+        (lambda server, peer: peer.service("x"), r"service\(\) takes a client class from generated code, got 'x'"),
+        (lambda server, peer: peer.on_state(3), "on_state is a function, got 3"),
+        (lambda server, peer: peer.health(3), "the name of what is served is a str, got 3"),
+        (lambda server, peer: peer["scope"].one.options(timeout="2")(1), "timeout is a number of seconds, got '2'"),
+        (lambda server, peer: server.drain("x"), "timeout is a number of seconds, got 'x'"),
+        (lambda server, peer: server.wait("x"), "timeout is a number of seconds, got 'x'"),
+        (lambda server, peer: server.listen(3), "url is a str, got 3"),
+        (lambda server, peer: server.set_health(3, True), "the name of what is served is a str, got 3"),
+        (lambda server, peer: peer.add(object()), r"an object needs a name .* or add\(object\(\), 'name'\)"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(scope, use, message):
+    with (
+        leat.serve({"scope": scope}, "tcp://127.0.0.1:0") as server,
+        leat.connect(server.url) as peer,
+        pytest.raises(TypeError, match=message),
+    ):
+        use(server, peer)
+
+
+def test_a_hook_that_would_never_be_called_is_refused():
+    with pytest.raises(TypeError, match=r"Typo\.on_recieve\(\) would never be called; the hooks are on_start"):
+
+        class Typo(leat.Interceptor):
+            def on_recieve(self, call, message):
+                pass
+
+
+def test_a_deadline_that_passes_names_the_call_and_its_length(scope):
+    with leat.serve({"scope": scope}, "tcp://127.0.0.1:0") as server, leat.connect(server.url) as peer:
+        with pytest.raises(TimeoutError, match=r"scope\.hold: the call's deadline \(50 ms\) has passed"):
+            peer["scope"].hold.options(timeout=0.05)()
+        with pytest.raises(TimeoutError, match=r"scope\.hold: the call's deadline \(50 ms\) has passed"):
+            leat.future(peer["scope"].hold.options(timeout=0.05))().result()
+        scope.gate.set()

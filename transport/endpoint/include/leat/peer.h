@@ -41,6 +41,9 @@ struct SendingOptions {
   bool second_lane = true;
   Duration lane_patience = std::chrono::milliseconds(100);
 };
+/// What connect() and Server::listen() say of such options; each of the following has the like.
+/// kInvalidArgument naming the first one that is out of its bounds, which docs/limits.md lists.
+[[nodiscard]] Status validate(const SendingOptions& sending);
 
 /// Limits of one connection; docs/limits.md lists each with the error that it causes.
 struct ConnectionLimits {
@@ -68,6 +71,7 @@ struct ConnectionLimits {
   std::uint32_t max_control_bytes = 4U << 20U;  ///< answers that wait because the other side does not read
   SendingOptions sending;
 };
+[[nodiscard]] Status validate(const ConnectionLimits& limits);
 
 /// What all connections of the process together may spend on messages that are being assembled; requests and
 /// replies each. Default: 4 GiB. kFailedPrecondition once there is a connection or a server that listens. Any
@@ -85,6 +89,7 @@ struct ReconnectOptions {
   /// After so long without a connection the peer is closed for good. Zero: never.
   Duration give_up_after{};
 };
+[[nodiscard]] Status validate(const ReconnectOptions& reconnect);
 
 /// When a call that may be made twice (`idempotent`) is tried again after the connection was lost under it.
 /// Other calls never are.
@@ -98,6 +103,7 @@ struct RetryOptions {
   double budget_tokens = 10;
   double budget_refund = 0.1;
 };
+[[nodiscard]] Status validate(const RetryOptions& retry);
 
 enum class PeerState : std::uint8_t {
   kReady,       ///< calls go through
@@ -174,8 +180,9 @@ struct PeerStats {
 
 class Peer;
 /// Connects to "tcp://host:port", "ipc:///path", "inproc://name", "zmq+tcp://host:port" or "zmq+ipc:///path".
-/// Blocks up to options.timeout. kInvalidArgument for a URL it can't read (naming the schemes it knows),
-/// kUnavailable (naming URL and cause) if nobody answers or who answers does not speak Leat.
+/// Blocks up to options.timeout. kInvalidArgument for a URL it can't read (naming the schemes it knows) and
+/// for options that can't be, kUnavailable (naming URL and cause) if nobody answers or who answers does not
+/// speak Leat.
 [[nodiscard]] Result<Peer> connect(std::string_view url, const ConnectOptions& options = {});
 
 /// A handle to a connection; copies share it. Thread-safe: one connection shared by many threads is the

@@ -63,7 +63,8 @@ class Server {
   Status add(std::shared_ptr<Service> service);
 
   /// Listens; may be called for several URLs. Returns the URL that clients connect to (port 0 resolved).
-  /// kPermissionDenied for an address beyond loopback without `insecure`, kAlreadyExists for a port in use.
+  /// kPermissionDenied for an address beyond loopback without `insecure`, kAlreadyExists for a port in use,
+  /// kInvalidArgument for options that can't be, naming the first.
   Result<std::string> listen(std::string_view url);
   [[nodiscard]] std::vector<std::string> urls() const;
 
