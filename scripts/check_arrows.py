@@ -31,7 +31,7 @@ ARROWS: dict[str, list[str]] = {
     "shm/ring": ["shm/os"],
     "shm/pool": ["shm/os"],
     "transport/link": ["core/base", "core/wire", "core/session", "core/call", "core/object", "core/topic"],
-    "transport/intercept": ["core/base"],
+    "transport/intercept": ["core/base", "transport/endpoint/include"],
     "transport/runtime": ["transport/link", "transport/intercept", "transport/endpoint/include"],
     "transport/telemetry": ["transport/runtime"],
     "transport/inproc": ["transport/runtime"],

@@ -96,7 +96,7 @@ class AioCall final : public LoopQueue::Item, public std::enable_shared_from_thi
   void cancel() {
     const std::shared_ptr<ClientCall> call = answer_->call();
     if (!call) return;
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     call->cancel();
   }
   [[nodiscard]] py::object metadata() const { return told(answer_->initial_metadata()); }
@@ -187,7 +187,7 @@ py::object call_on_loop(const Target& target, Arguments arguments, const Loop& l
     const OptionsNow options(target);
     MethodRef method = target.method->ref();
     method.kind = arguments.kind;
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released(arguments.first ? arguments.first->byte_size() : 0);
     call->begin(target, method, std::move(arguments.first), options.get());
     if (!arguments.requests) call->go_on();
   }
@@ -202,7 +202,7 @@ py::object call_on_loop(const Target& target, Arguments arguments, const Loop& l
                       arguments.requests, asyncio_loop);
     }
   }
-  const ReleaseGil released;
+  const ReleaseGilIfTaken released;
   call->go_on();
   return future;
 }
@@ -217,7 +217,7 @@ py::object stream_on_loop(const Target& target, Arguments arguments, const Loop&
   MethodRef method = target.method->ref();
   method.kind = kind;
   Result<std::unique_ptr<ClientCall>> begun = [&] {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released(arguments.first ? arguments.first->byte_size() : 0);
     return start_without_waiting(target, method, std::move(arguments.first), options.get());
   }();
   const std::shared_ptr<ClientCall> call = share(unwrap(std::move(begun)));

@@ -65,7 +65,7 @@ class ServedCall final : public LoopQueue::Item, public std::enable_shared_from_
     static PyObject* start = nullptr;
     task_.set(imported(start, "leat._aio_handler", "start")(shared_from_this(), variables_.take(),
                                                             py::handle(loop_.python->get()), what_.where));
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     call_->when(Moment::kEnded, [held = weak_from_this()] {
       const std::shared_ptr<ServedCall> self = held.lock();
       if (self && !self->finished_.load()) self->loop_.queue->push(std::make_shared<Cancel>(self));
@@ -92,7 +92,7 @@ class ServedCall final : public LoopQueue::Item, public std::enable_shared_from_
   void reply(const py::list& box) {
     Payload reply = encode(box, Sharing::kResult);
     end_context(context_.get());
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released(reply.byte_size());
     finish_with(call_->write_last(std::move(reply)));
   }
   /// As AioStream::write().
@@ -111,14 +111,14 @@ class ServedCall final : public LoopQueue::Item, public std::enable_shared_from_
     return py::none();
   }
   void wait_writable(py::object future) {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     call_->when(Moment::kWritable, [wake = std::make_shared<Wake>(std::move(future)), queue = loop_.queue] {
       queue->push(wake);
     });
   }
   void finish(Status status) {
     if (const py::object context = context_.take()) end_context(context);
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     finish_with(std::move(status));
   }
   void fail(const py::object& error) {
@@ -149,7 +149,7 @@ class ServedCall final : public LoopQueue::Item, public std::enable_shared_from_
     }
   }
   Result<bool> send_unsent() {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released(unsent_->byte_size());
     return call_->try_write(*unsent_);
   }
   Result<bool> send(Payload payload) {

@@ -24,7 +24,7 @@ AioStream::~AioStream() {
 void AioStream::take_end() {
   if (!call_) return;
   std::shared_ptr<ClientCall> call = std::move(call_);
-  const ReleaseGil released;
+  const ReleaseGilIfTaken released;
   status_ = call->finish();
   initial_ = call->initial_metadata();
   trailing_ = call->trailing_metadata();
@@ -41,7 +41,7 @@ py::object AioStream::read() {
   if (call_) {
     Polled polled;
     {
-      const ReleaseGil released;
+      const ReleaseGilIfTaken released;
       polled = call_->try_read();
     }
     if (polled.pending) return borrow(pending);
@@ -64,7 +64,7 @@ py::object AioStream::read() {
 bool AioStream::drain() {
   if (!call_) return true;
   {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     Polled polled = call_->try_read();
     while (polled.message) polled = call_->try_read();
     if (polled.pending) return false;
@@ -89,7 +89,7 @@ py::object AioStream::flush() {
     return py::none();
   }
   const Result<bool> sent = [&] {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released(unsent_->byte_size());
     return call_->try_write(*unsent_);
   }();
   if (sent && !*sent) return py::bool_(false);
@@ -103,7 +103,7 @@ void AioStream::raise_unsent() { raise(Status(refused_).with_context(method_->wh
 
 void AioStream::half_close() {
   if (!call_) return;
-  const ReleaseGil released;
+  const ReleaseGilIfTaken released;
   (void)call_->half_close();  // what fails here fails the call
 }
 
@@ -120,7 +120,7 @@ void AioStream::cancel() {
 void AioStream::wait(py::object future, Moment moment) {
   const auto wake = std::make_shared<Wake>(std::move(future));
   if (!call_) return wake->run();
-  const ReleaseGil released;
+  const ReleaseGilIfTaken released;
   call_->when(moment, [wake, queue = loop_.queue] { queue->push(wake); });
 }
 

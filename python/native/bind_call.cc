@@ -74,7 +74,7 @@ PyObject* options(PyObject* self, PyObject* args, PyObject* kwargs) {
 void deallocate(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   {
-    const ReleaseGil released;  // the last handle may close the connection
+    const ReleaseGilIfTaken released;  // the last handle closes the connection, which takes it
     delete as_method(self)->target;
   }
   type->tp_free(self);

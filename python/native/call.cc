@@ -23,7 +23,7 @@ void raise_end(const Method& method, Status status) {
 
 std::shared_ptr<ClientCall> share(std::unique_ptr<ClientCall> call) {
   return {call.release(), [](ClientCall* ended) {
-            const ReleaseGil released;
+            const ReleaseGilIfTaken released;
             delete ended;
           }};
 }
@@ -33,7 +33,7 @@ Started start(const Target& target, Arguments arguments) {
   MethodRef method = target.method->ref();
   method.kind = arguments.kind;
   Result<std::unique_ptr<ClientCall>> call = [&] {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released(arguments.first ? arguments.first->byte_size() : 0);
     return target.caller->start(method, std::move(arguments.first), options.get());
   }();
   Started started{share(unwrap(std::move(call))), nullptr};

@@ -28,7 +28,7 @@ class CallerHandle {
   CallerHandle(const CallerHandle&) = delete;
   CallerHandle& operator=(const CallerHandle&) = delete;
   virtual ~CallerHandle() {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     caller_.reset();
   }
   [[nodiscard]] const std::shared_ptr<Caller>& caller() const noexcept { return caller_; }
@@ -62,7 +62,7 @@ class PeerHandle final : public CallerHandle {
         served_(std::move(served)),
         peer_(std::make_unique<Peer>(std::move(peer))) {}
   ~PeerHandle() override {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     peer_.reset();
   }
   [[nodiscard]] Peer& peer() const noexcept { return *peer_; }

@@ -222,6 +222,10 @@ void wait(PyObject* self, const py::object& timeout) {
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   const std::shared_ptr<Pending> pending = outcome.pending;
   const bool there = [&] {
+    {
+      const ReleaseGilIfTaken kept;
+      if (pending->poll()) return true;
+    }
     const ReleaseGil released;
     return pending->wait(limit.value_or(Duration::max()));
   }();
@@ -276,7 +280,7 @@ bool is_done(PyObject* self) {
   if (outcome.done) return true;
   const std::shared_ptr<Pending> pending = outcome.pending;
   const bool there = [&] {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     return pending->poll();
   }();
   if (there) complete(self);
@@ -319,7 +323,7 @@ PyObject* watch(PyObject* self, PyObject* /*unused*/) {
     outcome.watched = true;
     const std::shared_ptr<Pending> pending = outcome.pending;
     Py_INCREF(self);
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     pending->watch(self);
     return py::object(py::bool_(true));
   });
@@ -359,7 +363,7 @@ void deallocate(PyObject* self) {
   const std::unique_ptr<Outcome> outcome(
       std::exchange(reinterpret_cast<FutureObject*>(self)->outcome, nullptr));
   if (outcome) {
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     outcome->pending.reset();
   }
   type->tp_free(self);
@@ -417,7 +421,7 @@ Answer start_answer(const Target& target, std::optional<Payload> first, CallKind
   const OptionsNow options(target);
   MethodRef method = target.method->ref();
   method.kind = kind;
-  const ReleaseGil released;
+  const ReleaseGilIfTaken released(first ? first->byte_size() : 0);
   Result<std::unique_ptr<ClientCall>> call = target.caller->start(method, std::move(first), options.get());
   if (!call) return {call.error(), target.method};
   return {share(std::move(*call)), target.method};
@@ -468,7 +472,7 @@ py::object call_later(const Target& target, Arguments arguments) {
 void call_oneway(const Target& target, Arguments arguments) {
   auto [answer, feed] = begin(target, std::move(arguments));
   const auto call = std::make_shared<Oneway>(std::move(answer));
-  const ReleaseGil released;
+  const ReleaseGilIfTaken released;
   call->go_on();
 }
 

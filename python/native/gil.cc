@@ -86,6 +86,13 @@ void ReleaseGil::restore(PyThreadState* state) noexcept {
   take_or_sleep([state] { PyEval_RestoreThread(state); });
 }
 
+ReleaseGilIfTaken::~ReleaseGilIfTaken() {
+  if (saved_ != nullptr) take_or_sleep([this] { PyEval_RestoreThread(saved_); });
+}
+void ReleaseGilIfTaken::about_to_block() noexcept {
+  if (saved_ == nullptr && PyGILState_Check() != 0) saved_ = PyEval_SaveThread();
+}
+
 TakeGil::~TakeGil() {
   if (held_) PyGILState_Release(state_);
 }

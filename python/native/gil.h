@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <leat/blocking.h>
 #include <leat/bytes.h>
 
 #include "python.h"
@@ -25,6 +26,22 @@ class TakeGil {
  private:
   PyGILState_STATE state_ = PyGILState_UNLOCKED;
   bool held_ = false;
+};
+
+/// Keeps the GIL, and lets it go only if a lock of Leat's is taken: for what waits for nothing else
+/// (leat/blocking.h). Messages of that many bytes or more take their time all the same, and let it go at
+/// once.
+class ReleaseGilIfTaken final : BeforeBlocking {
+ public:
+  explicit ReleaseGilIfTaken(std::uint64_t bytes = 0) noexcept {
+    if (bytes >= kLarge) about_to_block();
+  }
+  ~ReleaseGilIfTaken();
+
+ private:
+  static constexpr std::uint64_t kLarge = 64U << 10U;
+  void about_to_block() noexcept override;
+  PyThreadState* saved_ = nullptr;
 };
 
 /// Lets the GIL go for the life of the object, if this thread has it.

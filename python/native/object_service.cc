@@ -22,9 +22,10 @@ class ObjectService final : public Service, public LoopService {
         limits_(limits),
         object_(std::move(object)),
         handler_loop_(HandlerLoop::current()) {
-    for (const auto& [method, limit] : limits_) methods_.push_back({.name = method, .max_inflight = limit});
-    info_ = {name_, methods_, {}};
     find_coroutines();
+    for (const auto& [method, limit] : limits_)
+      methods_.push_back({.name = method, .max_inflight = limit, .run_inline = on_loop_.contains(method)});
+    info_ = {name_, methods_, {}};
   }
 
   [[nodiscard]] const ServiceInfo& service_info() const noexcept override { return info_; }
@@ -51,15 +52,16 @@ class ObjectService final : public Service, public LoopService {
   Status answer(Handling& handling, Payload request) const;
   /// A new reference to the bound method. Throws Python's AttributeError as kUnimplemented.
   [[nodiscard]] py::object bound_method(const std::string& name) const;
-  /// What is a coroutine by the look of its class goes to the loop from its first call on.
+  /// What is a coroutine by the look of its class goes to the loop from its first call on, and needs no
+  /// thread to get there.
   void find_coroutines();
   /// The loop that the method is known to run on; null if it is not.
   [[nodiscard]] Loop loop_of(std::string_view method) const;
   [[nodiscard]] Loop learn_loop_of(std::string_view method) const;
 
   std::string name_;
-  MethodLimits limits_;
-  std::vector<MethodInfo> methods_;  // those that have one, in the same order
+  MethodLimits limits_;              // of methods that have one (else 0) or are coroutines
+  std::vector<MethodInfo> methods_;  // in the same order
   ServiceInfo info_;
   SharedObject object_;
   std::shared_ptr<HandlerLoop> handler_loop_;
@@ -147,7 +149,9 @@ void ObjectService::find_coroutines() {
     std::string method = py::str(name);
     if (found == nullptr || method.empty() || method.front() == '_') continue;
     const py::object function = py::getattr(found, "__func__", borrow(found));  // of a staticmethod
-    if (PyCallable_Check(function.ptr()) != 0 && is_async(function)) on_loop_.insert(std::move(method));
+    if (PyCallable_Check(function.ptr()) == 0 || !is_async(function)) continue;
+    limits_.try_emplace(method, 0U);
+    on_loop_.insert(std::move(method));
   }
   if (!on_loop_.empty()) (void)handler_loop_->get();
 }

@@ -42,7 +42,7 @@ class RequestStream {
     if (ended_) return stop();
     const std::shared_ptr<ServerCall> call = call_of(context_);
     Result<Polled> polled = [&] {
-      const ReleaseGil released;
+      const ReleaseGilIfTaken released;
       return call->try_read();
     }();
     if (polled && polled->pending) return py::module_::import("leat._native").attr("PENDING");
@@ -52,7 +52,7 @@ class RequestStream {
   }
   void wait_readable(py::object future, std::shared_ptr<LoopQueue> queue) {
     const std::shared_ptr<ServerCall> call = call_of(context_);
-    const ReleaseGil released;
+    const ReleaseGilIfTaken released;
     call->when(Moment::kReadable, [wake = std::make_shared<Wake>(std::move(future)),
                                    queue = std::move(queue)] { queue->push(wake); });
   }

@@ -45,6 +45,7 @@ class SchemaService final : public Service, public LoopService {
       known.max_inflight = limit == limits.end()
                                ? method.max_inflight.value_or(0)
                                : limit->second;  // `inline` is not for handlers that want the GIL
+      known.run_inline = handler.on_loop;        // which takes no time here
       methods_.push_back(known);
     }
     info_ = {service.name, methods_, schema::fingerprint(schema_.schema(), service)};

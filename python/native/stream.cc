@@ -140,9 +140,15 @@ py::object ClientStream::read() {
   const std::shared_ptr<ClientCall> call = call_;
   std::optional<Payload> item;
   std::optional<End> end;
-  {
+  const bool waits = [&] {
+    const ReleaseGilIfTaken kept;
+    Polled polled = call->try_read();
+    item = std::move(polled.message);
+    return polled.pending;
+  }();
+  if (!item) {
     const ReleaseGil released;
-    item = call->read();
+    if (waits) item = call->read();
     if (!item) end = take_end(*call);
   }
   if (end) {
@@ -205,8 +211,16 @@ void ClientStream::write(PyObject* request) {
   Status sent;
   if (call_) {
     const std::shared_ptr<ClientCall> call = call_;
-    const ReleaseGil released;
-    sent = call->write(std::move(payload));
+    const Result<bool> tried = [&] {
+      const ReleaseGilIfTaken kept(payload.byte_size());
+      return call->try_write(payload);
+    }();
+    if (!tried) {
+      sent = tried.error();
+    } else if (!*tried) {
+      const ReleaseGil released;
+      sent = call->write(std::move(payload));
+    }
   } else {
     sent = given_up_           ? Status(Code::kCancelled, "the call was given up")
            : end_->status.ok() ? Status(Code::kCancelled, "the call has ended")

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <leat/blocking.h>
+
 #include "transport/endpoint/repeated_call.h"
 #include "transport/endpoint/session_options.h"
 #include "transport/runtime/client_call.h"
@@ -188,6 +190,7 @@ void Client::reconnect() {
 
 void Client::close() noexcept {
   if (process_.forked()) return;
+  BeforeBlocking::tell();  // threads that are waited for may want what this one holds
   std::vector<std::shared_ptr<Connection>> connections;
   std::thread reconnecting;
   {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <leat/blocking.h>
+
 #include "transport/endpoint/check_options.h"
 #include "transport/endpoint/schemes.h"
 #include "transport/endpoint/session_options.h"
@@ -310,6 +312,7 @@ bool ServerLoop::drain(TimePoint until) {
 
 void ServerLoop::close() noexcept {
   if (process_.forked()) return;  // threads and sockets are the parent's
+  BeforeBlocking::tell();         // threads that are waited for may want what this one holds
   std::vector<std::shared_ptr<Accepting>> listeners;
   {
     std::unique_lock lock(mutex_);

@@ -4,11 +4,28 @@
 #include <mutex>
 #include <utility>
 
+#include <leat/blocking.h>
+
 #include "transport/intercept/chain.h"
 #include "transport/intercept/retried_write.h"
 
 namespace leat::transport {
 namespace {
+
+/// Hooks of one call run one after another, and a hook may want what another thread that waits for its turn
+/// holds: Python's lock, which such a thread lets go of when it is told.
+class Turns {
+ public:
+  void lock() {
+    if (mutex_.try_lock()) return;
+    BeforeBlocking::tell();
+    mutex_.lock();
+  }
+  void unlock() { mutex_.unlock(); }
+
+ private:
+  std::mutex mutex_;
+};
 
 Status wrong_count(std::size_t count) {
   return {Code::kInternal,
@@ -103,7 +120,7 @@ class InterceptedCall final : public ClientCall {
 
   Status write(Payload request) override {
     {
-      const std::lock_guard turn(turn_);
+      const std::lock_guard turn(turns_);
       if (Status passed = open_for_writing(); !passed.ok()) return passed;
       if (Status passed =
               retried_.pass(request, [this](Payload& message) { return passage_.chain.send(message); });
@@ -113,7 +130,7 @@ class InterceptedCall final : public ClientCall {
     return inner_->write(std::move(request));
   }
   Result<bool> try_write(Payload& request) override {
-    const std::lock_guard turn(turn_);
+    const std::lock_guard turn(turns_);
     if (Status passed = open_for_writing(); !passed.ok()) return failure(std::move(passed));
     Result<bool> written = retried_.attempt(
         request, [this](Payload& message) { return passage_.chain.send(message); },
@@ -122,7 +139,7 @@ class InterceptedCall final : public ClientCall {
     return written;
   }
   Status half_close() override {
-    const std::lock_guard turn(turn_);
+    const std::lock_guard turn(turns_);
     return inner_ && !settled_ ? inner_->half_close() : Status();
   }
 
@@ -169,7 +186,7 @@ class InterceptedCall final : public ClientCall {
     if (message) {
       see_headers();
       if (settled_) return std::nullopt;
-      const std::lock_guard turn(turn_);
+      const std::lock_guard turn(turns_);
       Status passed = passage_.chain.receive(*message);
       if (passed.ok()) return message;
       static_cast<void>(fail(std::move(passed)));
@@ -182,7 +199,7 @@ class InterceptedCall final : public ClientCall {
     if (std::exchange(headers_seen_, true) || !inner_) return;
     headers_ = inner_->initial_metadata();
     {
-      const std::lock_guard turn(turn_);
+      const std::lock_guard turn(turns_);
       Status passed = passage_.chain.headers(headers_);
       if (passed.ok()) return;
       static_cast<void>(fail(std::move(passed)));
@@ -219,7 +236,7 @@ class InterceptedCall final : public ClientCall {
   void settle() {
     if (settled_) return;
     Status status = inner_ ? inner_->finish() : Status();
-    const std::lock_guard turn(turn_);
+    const std::lock_guard turn(turns_);
     if (inner_) {
       if (!std::exchange(headers_seen_, true)) {
         headers_ = inner_->initial_metadata();
@@ -241,7 +258,7 @@ class InterceptedCall final : public ClientCall {
   bool headers_seen_ = false;
   Metadata headers_;
 
-  std::mutex turn_;
+  Turns turns_;
   Passage passage_;
   RetriedWrite retried_;
   bool settled_ = false;

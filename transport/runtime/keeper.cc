@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <leat/blocking.h>
+
 #include "transport/runtime/clock.h"
 
 namespace leat::transport {
@@ -24,6 +26,7 @@ std::shared_ptr<Keeper> Keeper::shared() {
 void Keeper::retire(Keeper* keeper) noexcept {
   if (keeper->process_.forked()) return;  // its thread is the parent's
   if (keeper->thread_.get_id() != std::this_thread::get_id()) {
+    BeforeBlocking::tell();
     delete keeper;
     return;
   }

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include <leat/blocking.h>
 #include <leat/context.h>
 
 namespace leat::transport {
@@ -17,6 +18,7 @@ class SharedLock {
  public:
   void lock() {
     if (mutex_.try_lock()) return;
+    BeforeBlocking::tell();
     wanted_.fetch_add(1, std::memory_order_relaxed);
     mutex_.lock();
     wanted_.fetch_sub(1, std::memory_order_relaxed);

@@ -534,7 +534,7 @@ def test_a_handlers_calls_to_its_caller_pass_the_servers_interceptors():
         ([5], "interceptors are leat.Interceptor objects, got 5"),
         ([Noting], r"Noting is a class; give an instance of it: Noting\(\)"),
         ([print], "interceptors are leat.Interceptor objects"),
-        (5, "not iterable"),
+        (5, r"interceptors is a list of leat\.Interceptor, got 5"),
     ],
 )
 def test_what_is_no_interceptor_is_refused(given, match):
