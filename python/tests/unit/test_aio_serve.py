@@ -85,12 +85,15 @@ class Scope:
         self.running -= 1
 
     async def stuck(self):
+        self.running += 1
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
             await asyncio.sleep(0.01)
             self.ended.append("stuck")
             raise
+        finally:
+            self.running -= 1
 
     async def gives_up(self):
         raise asyncio.CancelledError
@@ -342,12 +345,12 @@ def test_the_task_ends_with_its_call(run):
     async def test(scope, peer, server):
         for _ in range(2):
             call = peer["scope"].stuck()
-            await asyncio.sleep(0.02)
+            await eventually(lambda: scope.running == 1)
             call.cancel()
             await eventually(lambda: scope.ended == ["stuck"])
             scope.ended.clear()
             with pytest.raises(TimeoutError):
-                await peer["scope"].stuck.options(timeout=0.05)()
+                await peer["scope"].stuck.options(timeout=0.5)()
             await eventually(lambda: scope.ended == ["stuck"])
             scope.ended.clear()
 
