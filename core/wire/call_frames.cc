@@ -138,7 +138,8 @@ std::optional<Prologue> Prologue::decode(Bytes body) {
   prologue.codec = static_cast<Codec>(body[0]);
   const auto attachments = load_le<std::uint16_t>(body.data() + 2);
   prologue.head_size = load_le<std::uint32_t>(body.data() + 4);
-  if (attachments > kMaxAttachments || body.size() < kFixedSize + 8U * attachments) return std::nullopt;
+  if (attachments > kMaxAttachments || body.size() < kFixedSize + std::size_t{8} * attachments)
+    return std::nullopt;
   prologue.attachment_sizes.resize(attachments);
   for (std::size_t i = 0; i < attachments; ++i) {
     prologue.attachment_sizes[i] = load_le<std::uint64_t>(body.data() + kFixedSize + 8 * i);

@@ -18,7 +18,7 @@ class ForkGuard {
   /// which is a system call.
   static std::atomic<unsigned>& forks() noexcept {
     static std::atomic<unsigned> count{0};
-    [[maybe_unused]] static const int watched = ::pthread_atfork(nullptr, nullptr, [] { ++count; });
+    [[maybe_unused]] static const int kWatched = ::pthread_atfork(nullptr, nullptr, [] { ++count; });
     return count;
   }
   unsigned made_after_ = forks().load(std::memory_order_relaxed);
