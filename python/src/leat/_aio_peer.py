@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from . import _native, _peer
-from ._arguments import check_callback
+from ._arguments import check_callback, check_client
 from ._loop import attach, in_thread, on_loop, serving_here
 
 _P = ParamSpec("_P")
@@ -57,6 +57,7 @@ class Caller:
 
     def service(self, client: type[Awaited[_AwaitedT]]) -> _AwaitedT:
         """A typed client from generated code, whose methods are awaited: `peer.service(Microscope)`."""
+        check_client(client)
         return client(self)  # type: ignore[call-arg, return-value]
 
     @property

@@ -17,9 +17,14 @@ def check_callback(value: object, what: str) -> None:
         raise TypeError(f"{what} is a function, got {value!r}")
 
 
+def check_client(value: object) -> None:
+    if not isinstance(value, type):
+        raise TypeError(f"service() takes a client class from generated code, got {value!r}")
+
+
 def check_seconds(value: object, what: str) -> None:
-    """None is fine."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+    """None is fine, and so is whatever can be a float, as for the native half."""
+    if value is not None and not hasattr(value, "__float__") and not hasattr(value, "__index__"):
         raise TypeError(f"{what} is a number of seconds, got {value!r}")
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from . import _exit, _native
-from ._arguments import check_callback, check_text, listed
+from ._arguments import check_callback, check_client, check_text, listed
 from ._errors import RemoteError
 from ._native import Peer as _NativePeer
 from ._offer import offer, offer_all
@@ -42,6 +42,7 @@ class ObjectProxy:
     __slots__ = ("__dict__", "_leat_name", "_leat_peer")
 
     def __init__(self, peer: _native.Caller, name: str) -> None:
+        check_text(name, "an object's name")
         self._leat_peer = peer
         self._leat_name = name
 
@@ -74,7 +75,6 @@ class Caller:
 
     def object(self, name: str) -> ObjectProxy:
         """A proxy of the object of that name. Asks nobody: a wrong name shows in the first call."""
-        check_text(name, "an object's name")
         return ObjectProxy(self._native, name)
 
     def __getitem__(self, name: str) -> ObjectProxy:
@@ -82,8 +82,7 @@ class Caller:
 
     def service(self, client: type[_ClientT]) -> _ClientT:
         """A typed client from generated code: `peer.service(Microscope)`."""
-        if not isinstance(client, type):
-            raise TypeError(f"service() takes a client class from generated code, got {client!r}")
+        check_client(client)
         return client(self)
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import time
 
 import leat
 import leat.aio
+import numpy as np
 import pytest
 
 
@@ -107,6 +108,23 @@ def test_closing_ends_calls_that_wait_for_their_connection():
             await call
 
     run(test)
+
+
+def test_an_argument_of_another_type_is_named():
+    async def main():
+        async with (
+            leat.aio.serve({"scope": object()}, "tcp://127.0.0.1:0") as server,
+            leat.aio.connect(server.url) as peer,
+        ):
+            with pytest.raises(TypeError, match="an object's name is a str, got 3"):
+                peer[3]
+            with pytest.raises(TypeError, match=r"service\(\) takes a client class from generated code, got 'x'"):
+                peer.service("x")
+            with pytest.raises(TypeError, match="on_state is a function, got 3"):
+                peer.on_state(3)
+            assert await server.drain(np.float32(5))  # a number of seconds, if none of Python's own
+
+    asyncio.run(main())
 
 
 def test_states_are_told_on_the_loop():
