@@ -235,8 +235,11 @@ class StreamedCall final : public ClientCall {
   std::optional<Payload> take(Connection::Lock& lock) {
     if (state_->replies.empty()) return std::nullopt;
     ClientCallState::Reply reply = state_->replies.pop();
-    connection_->calls().session().consumed(state_->id, reply.wire_bytes);
-    if (connection_->calls().session().has_output()) connection_->flush(lock);
+    session::Session& session = connection_->calls().session();
+    // What stands there already leaves when flush_soon() lets it.
+    const bool others_wait = session.has_output();
+    session.consumed(state_->id, reply.wire_bytes);
+    if (!others_wait && session.has_output()) connection_->flush(lock);
     return std::move(reply.payload);
   }
 

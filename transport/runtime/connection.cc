@@ -17,7 +17,7 @@ constexpr std::size_t kReadLimit = 1U << 20U;
 constexpr std::size_t kWriteLimit = 512U << 10U;
 // A burst, to flush_soon(): frames that follow a write in less time than an answer to it takes, up to what
 // one write should hold.
-constexpr Duration kBurst = std::chrono::microseconds(10);
+constexpr Duration kBurst = std::chrono::microseconds(50);
 constexpr std::uint64_t kBurstBytes = 16U << 10U;
 // What frames take beside their messages; nothing depends on how much it is.
 constexpr std::uint64_t kFrames = 64;
