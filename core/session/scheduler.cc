@@ -93,6 +93,44 @@ void Scheduler::add(Stream& stream) {
   push(stream);
 }
 
+ExpressLine* Scheduler::line(const Stream& stream, std::size_t frames, std::uint64_t body) noexcept {
+  if (stream.send_channel != Channel::kRpc && stream.send_channel != Channel::kStream) return nullptr;
+  Round& at = rounds_[index(stream.send_channel)];
+  if (frames > kFrameScratch || !at.line.has_room(frames)) return nullptr;
+  if (!stream.queue.empty() || !at.streams.empty() || !at.waiting.empty()) return nullptr;
+  if (body > stream.send.available() || body > room(stream.send_channel)) return nullptr;
+  return &at.line;
+}
+
+void Scheduler::join_line(Stream& stream, std::uint64_t body) noexcept {
+  ExpressLine& at = line_of(stream);
+  if (at.empty()) ++ready_;
+  stream.lane_taken = true;
+  stream.send.use(body);
+  credit_[index(stream.send_channel)].use(body);
+}
+
+bool Scheduler::open_sent(const Stream& stream) const noexcept {
+  if (stream.open_end == 0) return stream.open_sent;
+  return rounds_[index(stream.send_channel)].line.taken() >= stream.open_end;
+}
+
+bool Scheduler::withdraw(const Stream& stream) noexcept {
+  ExpressLine& at = line_of(stream);
+  if (stream.open_end == 0 || at.end() != stream.open_end || open_sent(stream)) return false;
+  at.cut(stream.open_at);
+  if (at.empty()) --ready_;
+  return true;
+}
+
+void Scheduler::drop_lines() noexcept {
+  for (Round& round : rounds_) {
+    if (round.line.empty()) continue;
+    round.line.clear();
+    --ready_;
+  }
+}
+
 void Scheduler::push(Stream& stream) {
   Round& at = round(stream);
   at.streams.push_back(&stream);
@@ -118,8 +156,8 @@ void Scheduler::release_bulk() {
 }
 
 bool Scheduler::calls_active(TimePoint now) const noexcept {
-  return now < active_until_ || !rounds_[index(Channel::kStream)].streams.empty() ||
-         !rounds_[index(Channel::kRpc)].streams.empty();
+  return now < active_until_ || rounds_[index(Channel::kStream)].ready() > 0 ||
+         rounds_[index(Channel::kRpc)].ready() > 0;
 }
 
 std::uint64_t Scheduler::room(Channel channel) const noexcept {
@@ -135,11 +173,11 @@ bool Scheduler::passes(Stream& stream) const noexcept {
 }
 
 bool Scheduler::may_send(const Round& round) const noexcept {
-  return !round.streams.empty() || (!round.waiting.empty() && passes(*round.waiting.front()));
+  return round.ready() > 0 || (!round.waiting.empty() && passes(*round.waiting.front()));
 }
 
 bool Scheduler::others_wait(const Round* besides) const noexcept {
-  if (ready_ > (besides == nullptr ? 0 : besides->streams.size())) return true;
+  if (ready_ > (besides == nullptr ? 0 : besides->ready())) return true;
   if (waiting_ == 0) return false;
   return std::any_of(rounds_.begin(), rounds_.begin() + kChannelCount,
                      [this, besides](const Round& r) { return &r != besides && may_send(r); });
@@ -177,7 +215,7 @@ Scheduler::Round* Scheduler::next_round() noexcept {
     Round& candidate = rounds_[turn_];
     const bool starved =
         canary::has(canary::Bug::kStarveBulk) && turn_ == index(Channel::kBulk) && others_wait(&candidate);
-    if (front(candidate) != nullptr && !starved) {
+    if (has_next(candidate) && !starved) {
       if (fresh_turn_) candidate.deficit += quantum_[turn_];
       fresh_turn_ = false;
       if (candidate.deficit > 0) return &candidate;
@@ -190,7 +228,7 @@ Scheduler::Round* Scheduler::next_round() noexcept {
   // All are in debt from a frame larger than their quantum: serve the next one all the same.
   for (std::size_t i = 0; i < kChannelCount; ++i) {
     Round& candidate = rounds_[(turn_ + i) % kChannelCount];
-    if (front(candidate) != nullptr) return &candidate;
+    if (has_next(candidate)) return &candidate;
   }
   return nullptr;
 }
@@ -257,8 +295,14 @@ void Scheduler::fill_bulk(Batch& batch, std::size_t budget) {
   }
 }
 
-/// Sends the next frame of the round, which has one that may go.
+/// Sends the next frame of the round, which has one that may go, or a piece of its line.
 std::size_t Scheduler::serve(Round& round, Batch& batch) {
+  if (!round.line.empty()) {
+    touch(static_cast<Channel>(&round - rounds_.data()), now_);
+    const std::size_t size = round.line.take(batch, std::min(batch.scratch_left(), piece_));
+    if (round.line.empty()) --ready_;
+    return size;
+  }
   Stream& stream = *front(round);
   const bool waited = !round.waiting.empty() && round.waiting.front() == &stream;
   (waited ? round.waiting : round.streams).pop_front();

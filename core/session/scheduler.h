@@ -18,6 +18,7 @@
 #include "core/base/lane.h"
 #include "core/session/batch.h"
 #include "core/session/channel_credit.h"
+#include "core/session/express_line.h"
 #include "core/session/scheduler_options.h"
 #include "core/session/send_rate.h"
 #include "core/session/stream.h"
@@ -50,6 +51,23 @@ class Scheduler {
   [[nodiscard]] std::size_t answer_bytes() const noexcept { return answer_bytes_; }
   /// One that opens lane 1.
   void add_to_bulk_lane(Buffer frame) { lane_control_.push_back(std::move(frame)); }
+  /// Where small frames of this stream, `frames` bytes with a message of `body` among them, may be appended
+  /// as bytes, after join_line(); nullptr if they must wait in the stream's queue. What stands in line goes
+  /// before all that waits in queues, and nothing joins it once something waits there: first come, first
+  /// served.
+  [[nodiscard]] ExpressLine* line(const Stream& stream, std::size_t frames, std::uint64_t body) noexcept;
+  /// `body` bytes of a message are about to be appended.
+  void join_line(Stream& stream, std::uint64_t body) noexcept;
+  /// True if the frame that opens the stream has gone into a batch.
+  [[nodiscard]] bool open_sent(const Stream& stream) const noexcept;
+  /// Takes the frame that opens the stream back: true if it was the last in line, and nothing has gone.
+  bool withdraw(const Stream& stream) noexcept;
+  /// The line that the frame which opens the stream stands in.
+  [[nodiscard]] ExpressLine& line_of(const Stream& stream) noexcept {
+    return rounds_[index(stream.send_channel)].line;
+  }
+  /// What stands in line is sent no more.
+  void drop_lines() noexcept;
   /// The stream has something to send and the credit for it. Does nothing if it stands in its round already.
   void add(Stream& stream);
   /// The stream is about to go, or its channel to change.
@@ -81,7 +99,7 @@ class Scheduler {
   [[nodiscard]] bool calls_active(TimePoint now) const noexcept;
   /// The same of the rpc channel alone.
   [[nodiscard]] bool rpc_active(TimePoint now) const noexcept {
-    return now < rpc_active_until_ || !rounds_[index(Channel::kRpc)].streams.empty();
+    return now < rpc_active_until_ || rounds_[index(Channel::kRpc)].ready() > 0;
   }
 
   [[nodiscard]] ChannelSend& channel(Channel channel) noexcept { return credit_[index(channel)]; }
@@ -99,6 +117,8 @@ class Scheduler {
 
  private:
   struct Round {
+    [[nodiscard]] std::size_t ready() const noexcept { return streams.size() + (line.empty() ? 0 : 1); }
+    ExpressLine line;  // goes first
     std::deque<Stream*> streams;
     std::deque<Stream*> waiting;  // for the channel's credit; first when it comes
     std::int64_t deficit = 0;
@@ -112,6 +132,7 @@ class Scheduler {
   [[nodiscard]] std::uint64_t room(Channel channel) const noexcept;
   [[nodiscard]] bool passes(Stream& stream) const noexcept;
   Stream* front(Round& round) noexcept;
+  [[nodiscard]] bool has_next(Round& round) noexcept { return !round.line.empty() || front(round) != nullptr; }
   Round* next_round() noexcept;
   [[nodiscard]] bool control_turn() noexcept;
   /// True if another channel than control (and this one) has something that may be sent on lane 0.
@@ -136,7 +157,7 @@ class Scheduler {
   std::deque<Buffer> lane_control_;
   std::array<Round, kChannelCount + 1> rounds_;
   // Of lane 0, so that the usual cases, nothing to send or only one channel with something, are seen at once.
-  std::size_t ready_ = 0;    // streams in the rounds
+  std::size_t ready_ = 0;    // streams in the rounds, and lines that are not empty
   std::size_t waiting_ = 0;  // that wait for their channel's credit
   std::array<ChannelSend, kChannelCount> credit_;
   std::size_t turn_ = 0;

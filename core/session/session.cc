@@ -191,9 +191,10 @@ void Session::finish_closing(Status status) {
     scheduler_.remove(*stream);
     if (stream->refused) continue;  // it has ended here, its end was only not out yet
     Event& event = emit(stream->local ? Event::Kind::kEnded : Event::Kind::kCancelled, stream.get());
-    event.status = stream->local ? lost_call(status, stream->open_sent) : status;
+    event.status = stream->local ? lost_call(status, scheduler_.open_sent(*stream)) : status;
   }
   streams_.clear();
+  scheduler_.drop_lines();
   for (Admission& admission : admissions_) admission.clear();
   assembly_check_ = kNever;
   emit(Event::Kind::kClosed).status = std::move(status);

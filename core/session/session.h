@@ -285,6 +285,10 @@ class Session final : private FrameSink {
   /// The same for what the other side has asked for, which is bounded: it may ask faster than it reads.
   void answer(wire::Kind kind, wire::StreamId stream, const std::vector<std::byte>& body);
   void enqueue(Stream& stream, wire::Kind kind, const std::vector<std::byte>& body);
+  /// The frame that opens the stream, into its channel's line; false if it must wait in the stream's queue.
+  bool open_in_line(Stream& stream, const wire::Open& open);
+  /// The same for a whole message.
+  bool send_in_line(Stream& stream, const Payload& payload, bool end_stream);
   void push_message(Stream& stream, Payload payload, bool end_stream);
   void choose_channel(Stream& stream, std::uint64_t first_message, bool only);
   void grant(Stream& stream, std::optional<std::uint64_t> limit);

@@ -7,6 +7,7 @@
 
 namespace leat::session {
 
+using wire::FrameHeader;
 using wire::Kind;
 
 namespace {
@@ -59,10 +60,52 @@ Result<wire::StreamId> Session::try_open(const wire::Open& open, Channel channel
   const auto id = wire::StreamId::make(sequence + 1, options_.acceptor, channel);
   Stream& stream = add_stream(id, true, open.kind);
   if (channel == Channel::kBulk) want_lane();
-  scratch_.clear();
-  open.encode(scratch_);
-  enqueue(stream, Kind::kOpen, scratch_);
+  if (!open_in_line(stream, open)) {
+    scratch_.clear();
+    open.encode(scratch_);
+    enqueue(stream, Kind::kOpen, scratch_);
+  }
   return id;
+}
+
+bool Session::open_in_line(Stream& stream, const wire::Open& open) {
+  // Kind, deadline and the lengths of the two names.
+  constexpr std::size_t kRest = 32;
+  const std::size_t most = FrameHeader::kSize + kRest + open.service.size() + open.method.size() +
+                           open.metadata.byte_size();
+  ExpressLine* const line = scheduler_.line(stream, most, 0);
+  if (line == nullptr) return false;
+  scheduler_.join_line(stream, 0);
+  stream.open_at = line->end();
+  std::vector<std::byte>& out = line->bytes();
+  const std::size_t from = out.size();
+  out.resize(from + FrameHeader::kSize);
+  open.encode(out);
+  const std::size_t size = out.size() - from - FrameHeader::kSize;
+  const FrameHeader header{static_cast<std::uint32_t>(size), Kind::kOpen, stream.send_channel, 0, stream.id};
+  header.encode(std::span(out).subspan(from).first<FrameHeader::kSize>());
+  stream.open_end = line->end();
+  return true;
+}
+
+bool Session::send_in_line(Stream& stream, const Payload& payload, bool end_stream) {
+  if (!payload.attachments.empty()) return false;
+  const std::size_t body = wire::Prologue::kFixedSize + payload.head.size();
+  ExpressLine* const line = scheduler_.line(stream, FrameHeader::kSize + body, body);
+  if (line == nullptr || canary::has(canary::Bug::kSwapItems)) return false;
+  scheduler_.join_line(stream, body);
+  std::vector<std::byte>& out = line->bytes();
+  const std::size_t from = out.size();
+  out.resize(from + FrameHeader::kSize + wire::Prologue::kFixedSize);
+  FrameHeader header{static_cast<std::uint32_t>(body), Kind::kMessage, stream.send_channel, 0, stream.id};
+  header.flags = wire::kFirst | wire::kLast;
+  if (end_stream) header.flags |= wire::kEndStream;
+  header.encode(std::span(out).subspan(from).first<FrameHeader::kSize>());
+  wire::Prologue::encode_head(payload.codec, static_cast<std::uint32_t>(payload.head.size()),
+                              out.data() + from + FrameHeader::kSize);
+  const Bytes bytes = payload.head.bytes();
+  out.insert(out.end(), bytes.begin(), bytes.end());
+  return true;
 }
 
 void Session::enqueue(Stream& stream, Kind kind, const std::vector<std::byte>& body) {
@@ -103,6 +146,12 @@ void Session::push_message(Stream& stream, Payload payload, bool end_stream) {
   Outgoing item;
   item.size = payload.byte_size();
   if (!stream.message_queued) choose_channel(stream, item.size, end_stream);
+  if (send_in_line(stream, payload, end_stream)) {
+    stream.send_ended = end_stream;
+    // The callee's last frame is the stream's end.
+    if (end_stream && !stream.local) remove(stream);
+    return;
+  }
   item.payload = std::move(payload);
   item.end_stream = end_stream;
   stream.queued_bytes += item.size;
@@ -181,10 +230,17 @@ void Session::stop_receiving(Stream& stream) {
 void Session::cancel(wire::StreamId id, Code code, std::string reason) {
   Stream* stream = find(id);
   if (stream == nullptr || !stream->local) return;
-  if (stream->open_sent) {
-    std::vector<std::byte> body;
-    wire::Reason{code, std::move(reason)}.encode(body);
-    control(Kind::kCancel, id, body);
+  if (scheduler_.open_sent(*stream)) {
+    scratch_.clear();
+    wire::Reason{code, std::move(reason)}.encode(scratch_);
+    control(Kind::kCancel, id, scratch_);
+  } else if (stream->open_end != 0 && !scheduler_.withdraw(*stream)) {
+    // A control frame would overtake it.
+    scratch_.clear();
+    wire::Reason{code, std::move(reason)}.encode(scratch_);
+    const Buffer frame = control_frame(Kind::kCancel, id, scratch_);
+    std::vector<std::byte>& line = scheduler_.line_of(*stream).bytes();
+    line.insert(line.end(), frame.bytes().begin(), frame.bytes().end());
   }
   remove(*stream);
 }

@@ -69,6 +69,9 @@ struct Stream {
   bool served = false;          ///< stands among those whose frames went into the last batch
   bool want_writable = false;
   bool open_sent = false;
+  /// Where the frame that opens the stream stands in its channel's line, from and to, if it went that way.
+  std::uint64_t open_at = 0;
+  std::uint64_t open_end = 0;
   SendCredit send;
   Queue<Outgoing> queue;
   std::uint64_t queued_bytes = 0;

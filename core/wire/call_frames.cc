@@ -124,12 +124,17 @@ std::uint64_t Prologue::message_size() const noexcept {
 }
 
 void Prologue::encode(std::byte* out) const noexcept {
-  out[0] = static_cast<std::byte>(codec);
-  out[1] = std::byte{0};
+  encode_head(codec, head_size, out);
   store_le(out + 2, static_cast<std::uint16_t>(attachment_sizes.size()));
-  store_le(out + 4, head_size);
   for (std::size_t i = 0; i < attachment_sizes.size(); ++i)
     store_le(out + kFixedSize + 8 * i, attachment_sizes[i]);
+}
+
+void Prologue::encode_head(Codec codec, std::uint32_t head_size, std::byte* out) noexcept {
+  out[0] = static_cast<std::byte>(codec);
+  out[1] = std::byte{0};
+  store_le(out + 2, std::uint16_t{0});
+  store_le(out + 4, head_size);
 }
 
 std::optional<Prologue> Prologue::decode(Bytes body) {

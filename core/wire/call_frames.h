@@ -70,6 +70,8 @@ struct Prologue {
   /// Bytes of head and attachments.
   [[nodiscard]] std::uint64_t message_size() const noexcept;
   void encode(std::byte* out) const noexcept;  ///< writes encoded_size() bytes
+  /// That of a message without attachments: kFixedSize bytes.
+  static void encode_head(Codec codec, std::uint32_t head_size, std::byte* out) noexcept;
   /// nullopt if the body doesn't hold a whole prologue, or one with impossible sizes.
   static std::optional<Prologue> decode(Bytes body);
 };

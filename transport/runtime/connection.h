@@ -124,6 +124,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   template <class Satisfied>
   Status wait(Lock& lock, CallState& state, Satisfied satisfied, TimePoint until = kNever) {
     if (satisfied()) {
+      ++uses_;
       if (adopted_) take_back();
       return {};
     }
@@ -278,6 +279,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   TimePoint owned_since_;
   bool on_keeper_list_ = false;
   bool adopted_ = false;     // the keeper's reactor watches
+  unsigned uses_ = 0;        // by threads that found here what they came for, since the keeper's last tick
   unsigned found_here_ = 0;  // how often, since then, what a thread waited for was there
   std::deque<CallState*> followers_;
   std::thread::id corked_by_;

@@ -14,6 +14,9 @@ namespace {
 // tick.
 constexpr Duration kLongOwned = std::chrono::milliseconds(5);
 constexpr Duration kIdleBeforeKeeper = std::chrono::milliseconds(1);
+// The same while a thread is busy with calls on the connection: it will read when it has to wait, and two
+// threads at one lock are slower than one.
+constexpr Duration kUnreadBeforeKeeper = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -68,8 +71,10 @@ Status Connection::drive(Lock& lock, const std::function<bool()>& satisfied, Tim
 }
 
 bool Connection::keeper_tick(TimePoint at) {
-  Lock lock(mutex_);
+  Lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return false;  // somebody is at it
   if (unflushed_ > 0 && !over_) flush(lock);
+  const bool busy = std::exchange(uses_, 0) > 0;
   const bool manual = time_is_manual();  // then the times of the connection are not those of threads
   if (over_) {
     on_keeper_list_ = false;
@@ -85,7 +90,7 @@ bool Connection::keeper_tick(TimePoint at) {
     on_keeper_list_ = false;
     return true;
   }
-  if (!manual && at - last_driven_ < kIdleBeforeKeeper) return false;
+  if (!manual && at - last_driven_ < (busy ? kUnreadBeforeKeeper : kIdleBeforeKeeper)) return false;
   on_keeper_list_ = false;
   attend();
   return true;
