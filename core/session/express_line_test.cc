@@ -1,5 +1,5 @@
-// Small frames that go as bytes: in order, one after another, and what can still be said of a call that stands
-// there.
+// Small frames that go as bytes: in order, one after another, and what can still be said of a call that
+// stands there.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -112,8 +112,8 @@ TEST(ExpressLine, ACallGivenUpBeforeItLeftIsTakenBackOrFollowedByItsCancel) {
   const wire::StreamId second = pair.open();
   pair.client.cancel(first, Code::kCancelled, "no");
   const std::vector<std::byte> bytes = pair.output(pair.client);
-  EXPECT_THAT(kinds_of(bytes), ElementsAre(wire::Kind::kOpen, wire::Kind::kMessage, wire::Kind::kOpen,
-                                           wire::Kind::kCancel));
+  EXPECT_THAT(kinds_of(bytes),
+              ElementsAre(wire::Kind::kOpen, wire::Kind::kMessage, wire::Kind::kOpen, wire::Kind::kCancel));
   pair.give(pair.server, bytes);
   const std::vector<Event> events = Pair::events(pair.server);
   ASSERT_EQ(events.size(), 4U);

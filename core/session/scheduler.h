@@ -132,7 +132,9 @@ class Scheduler {
   [[nodiscard]] std::uint64_t room(Channel channel) const noexcept;
   [[nodiscard]] bool passes(Stream& stream) const noexcept;
   Stream* front(Round& round) noexcept;
-  [[nodiscard]] bool has_next(Round& round) noexcept { return !round.line.empty() || front(round) != nullptr; }
+  [[nodiscard]] bool has_next(Round& round) noexcept {
+    return !round.line.empty() || front(round) != nullptr;
+  }
   Round* next_round() noexcept;
   [[nodiscard]] bool control_turn() noexcept;
   /// True if another channel than control (and this one) has something that may be sent on lane 0.

@@ -71,8 +71,8 @@ Result<wire::StreamId> Session::try_open(const wire::Open& open, Channel channel
 bool Session::open_in_line(Stream& stream, const wire::Open& open) {
   // Kind, deadline and the lengths of the two names.
   constexpr std::size_t kRest = 32;
-  const std::size_t most = FrameHeader::kSize + kRest + open.service.size() + open.method.size() +
-                           open.metadata.byte_size();
+  const std::size_t most =
+      FrameHeader::kSize + kRest + open.service.size() + open.method.size() + open.metadata.byte_size();
   ExpressLine* const line = scheduler_.line(stream, most, 0);
   if (line == nullptr) return false;
   scheduler_.join_line(stream, 0);

@@ -39,6 +39,8 @@ class CallState : public std::enable_shared_from_this<CallState> {
   }
   [[nodiscard]] bool watched() const noexcept { return watchers_[0] || watchers_[1] || watchers_[2]; }
 
+  /// What this call waits for comes on the bulk lane, if there is one.
+  bool bulk = false;
   /// Notified when something this call may wait for has happened.
   Signal changed;
 

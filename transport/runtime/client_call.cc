@@ -10,6 +10,13 @@ namespace leat::transport {
 
 using session::Event;
 
+namespace {
+
+// Messages from here on may travel on bulk.
+constexpr std::uint64_t kLarge = 64U << 10U;
+
+}  // namespace
+
 void ClientCallState::on_event(Event& event) {
   switch (event.kind) {
     case Event::Kind::kHeaders:
@@ -18,6 +25,7 @@ void ClientCallState::on_event(Event& event) {
       break;
     case Event::Kind::kMessage:
       has_headers = true;
+      bulk = id.channel() == Channel::kBulk || event.wire_bytes >= kLarge;
       replies.push({std::move(event.payload), event.wire_bytes});
       break;
     case Event::Kind::kEnded:
@@ -60,6 +68,7 @@ Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connectio
     return failure(id.error());
   }
   state->id = *id;
+  state->bulk = id->channel() == Channel::kBulk;
   state->began = at;
   connection.keep(*id, state);
   if (waited_for || connection.alone()) {

@@ -40,8 +40,7 @@ Connection::Connection(std::unique_ptr<Link> link, ConnectionOptions options)
       main_(Lane::kMain, std::move(link), calls_.session()),
       now_(now()),
       readiness_(std::make_shared<Readiness>()),
-      last_driven_(now_),
-      owned_since_(now_) {
+      last_driven_(now_) {
   const Lock lock(mutex_);
   send_queued(now_);
   publish_interest();
@@ -159,9 +158,13 @@ void Connection::publish_interest() {
   const bool timeout_changed = timeout_.exchange(timeout_count) != timeout_count;
   const bool write_changed = main_.published_write.exchange(write) != write;
   const bool bulk_changed = bulk_ && bulk_->published_write.exchange(bulk_write) != bulk_write;
-  if (parked_ && ((write && !parked_for_write_) || (bulk_write && !parked_for_bulk_write_) ||
-                  timeout < parked_until_ || over_ || has_unreported())) {
-    wakeup_.ring();
+  if (driven()) {
+    const bool all = over_ || has_unreported();
+    const Lanes wanted = (write ? kMainLane : 0U) | (bulk_write ? kBulkLane : 0U);
+    for (Driver* driver : {&main_driver_, &bulk_driver_}) {
+      const bool more = (wanted & driver->watches & ~driver->for_write) != 0;
+      if (all || more || timeout < driver->until) driver->ring();
+    }
   }
   Reactor* const reactor = watching();
   if (reactor == nullptr) return;
@@ -258,14 +261,11 @@ void Connection::handle_events(TimePoint at) {
 }
 
 void Connection::handle(Event& event, TimePoint at) {
-  // Found by another thread than the owner (the keeper on its way out, a sender): the owner may wait for just
-  // this.
-  if (parked_) wakeup_.ring();
   switch (event.kind) {
     case Event::Kind::kReady:
       open_.store(true, std::memory_order_release);
       was_open_.store(true, std::memory_order_release);
-      readiness_->changed.notify_all();
+      announce(*readiness_);
       tell_handler(true);
       if (early_lane_) defer([self = shared_from_this()] { self->add_lane(std::move(self->early_lane_)); });
       return;
@@ -311,7 +311,8 @@ void Connection::handle(Event& event, TimePoint at) {
       for (const auto& [id, ask] : std::exchange(health_asks_, {})) announce(*ask);
       open_.store(false, std::memory_order_release);
       closed_status_ = std::move(event.status);
-      readiness_->changed.notify_all();
+      ring_drivers();
+      announce(*readiness_);
       tell_handler(false);
       return;
     }
@@ -334,8 +335,10 @@ void Connection::tell_handler(bool open) {
 }
 
 void Connection::announce(CallState& state) {
-  // The owner may wait for just this.
-  if (parked_) wakeup_.ring();
+  // Found by another thread than the one that drives, which may wait for just this.
+  for (Driver* driver : {&main_driver_, &bulk_driver_}) {
+    if (driver->waits == &state) driver->ring();
+  }
   state.changed.notify_all();
   if (!state.watched()) return;
   state.take_watchers([this](Task notify) {
@@ -361,7 +364,7 @@ void Connection::watch_moment(Lock lock, CallState& state, Moment moment, std::f
 
 /// Sees to it that somebody reads the links although no thread waits for them.
 void Connection::attend() {
-  if (reactor_ != nullptr || owned_ || adopted_ || over_ || !keeper_) return;
+  if (reactor_ != nullptr || driven() || adopted_ || over_ || !keeper_) return;
   adopted_ = true;
   keeper_->wake_up();
   register_with(keeper_->reactor());
@@ -391,8 +394,8 @@ Status Connection::wait_for(Lock& lock, CallState& state, const std::function<bo
   send_held_back();
   Status status;
   while (!satisfied() && status.ok()) {
-    if (reactor_ == nullptr && !owned_ && !over_) {
-      status = drive(lock, satisfied, until);
+    if (Driver* const driver = free_driver(state); driver != nullptr) {
+      status = drive(lock, *driver, state, satisfied, until);
       continue;
     }
     followers_.push_back(&state);
@@ -404,21 +407,8 @@ Status Connection::wait_for(Lock& lock, CallState& state, const std::function<bo
     if (until != kNever && now() >= until) status = Status(Code::kDeadlineExceeded, "not in time");
   }
   // Whoever was asked to take over but has what it wanted already passes the request on.
-  if (reactor_ == nullptr && !owned_ && !followers_.empty()) followers_.front()->changed.notify_all();
+  pass_on();
   return status;
-}
-
-void Connection::leave_ownership() {
-  owned_ = false;
-  last_driven_ = now_;
-  if (!followers_.empty()) {
-    followers_.front()->changed.notify_all();
-  } else if (armed_ > 0) {
-    attend();
-  } else if (keeper_ && !on_keeper_list_ && !over_) {
-    on_keeper_list_ = true;
-    keeper_->note(weak_from_this());
-  }
 }
 
 }  // namespace leat::transport

@@ -1,10 +1,12 @@
 // A link and the session on it, and who drives them.
 //
-// Whoever waits for something, drives: a client's thread that waits for its reply becomes the owner, polls
-// the link, reads, and hands what it finds to the other waiting threads (followers). When it has what it
-// wanted, one follower takes over. Threads that only send write for themselves and wake a parked owner only
-// if it must wait for something else than before. A connection that nobody has driven for a millisecond is
-// watched by the keeper; a server's connections are always watched by the server's reactor.
+// Whoever waits for something, drives: a client's thread that waits for its reply polls the link, reads, and
+// hands what it finds to the other waiting threads (followers). When it has what it wanted, one follower
+// takes over. With two lanes there may be two drivers, so that a thread that moves bulk and one that calls
+// don't wake each other for every frame: each polls its own lane, and the other's, too, when nobody has for a
+// millisecond. Threads that only send write for themselves and wake a parked driver only if it must wait for
+// something else than before. A connection that nobody has driven for a millisecond is watched by the keeper;
+// a server's connections are always watched by the server's reactor.
 //
 // Locks: mutex_ guards all state. It is never held while waiting, in user code, or while taking a lock other
 // than the reactor's. Lock order: connection, then reactor.
@@ -18,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -206,8 +209,36 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   static constexpr Lanes kBulkLane = 2;
 
   Status wait_for(Lock& lock, CallState& state, const std::function<bool()>& satisfied, TimePoint until);
-  Status drive(Lock& lock, const std::function<bool()>& satisfied, TimePoint give_up);
-  void leave_ownership();
+  /// A thread that polls links and reads them.
+  struct Driver {
+    explicit Driver(Lanes own) noexcept : lane(own) {}
+    const Lanes lane;
+    CallState* waits = nullptr;  // for what; nobody drives here while there is none
+    bool parked = false;         // polls at this moment, and until when
+    TimePoint until = kNever;
+    Lanes watches = 0;    // what it polls
+    Lanes for_write = 0;  // of these, for room to write, too
+    TimePoint since;
+    TimePoint left;
+    std::optional<Wakeup> wakeup;  // there from the first time on
+    void ring() noexcept {
+      if (parked) wakeup->ring();
+    }
+  };
+  [[nodiscard]] bool driven() const noexcept {
+    return main_driver_.waits != nullptr || bulk_driver_.waits != nullptr;
+  }
+  [[nodiscard]] bool two_lanes() const noexcept { return bulk_ && !bulk_->closed(); }
+  /// Where a thread that waits for this may drive; nullptr: somebody does already.
+  [[nodiscard]] Driver* free_driver(const CallState& state) noexcept;
+  void ring_drivers() noexcept;
+  Status drive(Lock& lock, Driver& driver, CallState& state, const std::function<bool()>& satisfied,
+               TimePoint give_up);
+  /// Waits until there is something to do; which lanes may have something to read.
+  Lanes park(Lock& lock, Driver& driver, TimePoint give_up, Status& status);
+  void leave(Driver& driver);
+  /// Somebody who waits takes over, if anybody does and there is what to take. False: nobody.
+  bool pass_on() noexcept;
   void attend();
   void send_held_back();
   [[nodiscard]] bool asked_to_stop(Lock& lock) const;
@@ -269,14 +300,9 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   // Who drives.
   Reactor* reactor_ = nullptr;
   std::shared_ptr<Keeper> keeper_;
-  Wakeup wakeup_;
-  bool owned_ = false;
-  bool parked_ = false;
-  TimePoint parked_until_ = kNever;
-  bool parked_for_write_ = false;
-  bool parked_for_bulk_write_ = false;
+  Driver main_driver_{kMainLane};
+  Driver bulk_driver_{kBulkLane};
   TimePoint last_driven_;
-  TimePoint owned_since_;
   bool on_keeper_list_ = false;
   bool adopted_ = false;     // the keeper's reactor watches
   unsigned uses_ = 0;        // by threads that found here what they came for, since the keeper's last tick

@@ -1,4 +1,5 @@
 // A connection driven by a thread that waits for something on it, and handed to the keeper and back.
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <poll.h>
@@ -18,47 +19,32 @@ constexpr Duration kIdleBeforeKeeper = std::chrono::milliseconds(1);
 // threads at one lock are slower than one.
 constexpr Duration kUnreadBeforeKeeper = std::chrono::milliseconds(20);
 
+// A driver that has left is back within this, if it will be: until then another one leaves it its lane.
+constexpr Duration kSoonBack = std::chrono::milliseconds(1);
+
 }  // namespace
 
-Status Connection::drive(Lock& lock, const std::function<bool()>& satisfied, TimePoint give_up) {
-  owned_ = true;
-  owned_since_ = now_;
+Connection::Driver* Connection::free_driver(const CallState& state) noexcept {
+  if (reactor_ != nullptr || over_) return nullptr;
+  if (state.bulk && two_lanes() && bulk_driver_.waits == nullptr) return &bulk_driver_;
+  return main_driver_.waits == nullptr ? &main_driver_ : nullptr;
+}
+
+void Connection::ring_drivers() noexcept {
+  main_driver_.ring();
+  bulk_driver_.ring();
+}
+
+Status Connection::drive(Lock& lock, Driver& driver, CallState& state,
+                         const std::function<bool()>& satisfied, TimePoint give_up) {
+  if (!driver.wakeup) driver.wakeup.emplace();
+  driver.waits = &state;
+  driver.since = now_;
   take_from_keeper();
   Status status;
   while (!satisfied() && !over_) {
-    Lanes readable = kMainLane | kBulkLane;
-    if (!has_unreported()) {
-      // Wait. Others may send meanwhile; what they need of us they ring for.
-      TimePoint until = std::min(give_up, calls_.next_timeout());
-      TimePoint at = now_;
-      if (options_.interrupted || until != kNever) at = now();
-      if (options_.interrupted) until = std::min(until, at + kInterruptSlice);
-      const bool two_lanes = bulk_ && !bulk_->closed();
-      parked_ = true;
-      parked_until_ = until;
-      parked_for_write_ = main_.wants_write();
-      parked_for_bulk_write_ = two_lanes && bulk_->wants_write();
-      const auto events = [](bool write) { return static_cast<short>(write ? POLLIN | POLLOUT : POLLIN); };
-      std::array<pollfd, 3> fds{};
-      fds[0] = {main_.descriptor(), events(parked_for_write_), 0};
-      fds[1] = {wakeup_.descriptor(), POLLIN, 0};
-      if (two_lanes) fds[2] = {bulk_->descriptor(), events(parked_for_bulk_write_), 0};
-      const bool yield = two_lanes && take_yield();
-      lock.unlock();
-      if (yield) std::this_thread::yield();
-      const int count = ::poll(fds.data(), two_lanes ? 3 : 2, poll_timeout(until, at));
-      const int error = errno;
-      if (fds[2].revents != 0) mutex_.give_way();
-      lock.lock();
-      parked_ = false;
-      if (fds[1].revents != 0) wakeup_.clear();
-      readable = (fds[0].revents != 0 ? kMainLane : 0U) | (fds[2].revents != 0 ? kBulkLane : 0U);
-      const bool nothing = count <= 0;
-      if (nothing && (count == 0 || error == EINTR) && asked_to_stop(lock)) {
-        status = Status(Code::kCancelled, "interrupted");
-        break;
-      }
-    }
+    const Lanes readable = has_unreported() ? kMainLane | kBulkLane : park(lock, driver, give_up, status);
+    if (!status.ok()) break;
     pump(now(), readable);
     run_tasks(lock);
     if (now_ >= give_up && !satisfied()) {
@@ -66,8 +52,75 @@ Status Connection::drive(Lock& lock, const std::function<bool()>& satisfied, Tim
       break;
     }
   }
-  leave_ownership();
+  leave(driver);
   return status;
+}
+
+/// Others may send meanwhile; what they need of this thread they ring for.
+Connection::Lanes Connection::park(Lock& lock, Driver& driver, TimePoint give_up, Status& status) {
+  TimePoint until = std::min(give_up, calls_.next_timeout());
+  TimePoint at = now_;
+  // Without a descriptor for the ring its rings are not heard.
+  const bool slices = options_.interrupted || !driver.wakeup->valid();
+  if (slices || until != kNever) at = now();
+  if (slices) until = std::min(until, at + kInterruptSlice);
+  driver.watches = kMainLane;
+  const bool two = two_lanes();
+  if (two) {
+    const Driver& other = &driver == &main_driver_ ? bulk_driver_ : main_driver_;
+    driver.watches = driver.lane;
+    if (other.waits != nullptr || now_ - other.left < kSoonBack) {
+      until = std::min(until, at + kSoonBack);
+    } else {
+      driver.watches |= other.lane;
+    }
+  }
+  driver.parked = true;
+  driver.until = until;
+  driver.for_write = (main_.wants_write() ? kMainLane : 0U) | (two && bulk_->wants_write() ? kBulkLane : 0U);
+  const auto wanted = [&driver](const LaneEnd& end, Lanes lane) {
+    const int fd = (driver.watches & lane) != 0 ? end.descriptor() : -1;
+    const int events = (driver.for_write & lane) != 0 ? POLLIN | POLLOUT : POLLIN;
+    return pollfd{fd, static_cast<short>(events), 0};
+  };
+  std::array<pollfd, 3> fds{};
+  fds[0] = wanted(main_, kMainLane);
+  fds[1] = {driver.wakeup->descriptor(), POLLIN, 0};
+  if (two) fds[2] = wanted(*bulk_, kBulkLane);
+  const bool yield = two && take_yield();
+  lock.unlock();
+  if (yield) std::this_thread::yield();
+  const int count = ::poll(fds.data(), two ? 3 : 2, poll_timeout(until, at));
+  const int error = errno;
+  if (fds[2].revents != 0) mutex_.give_way();
+  lock.lock();
+  driver.parked = false;
+  if (fds[1].revents != 0) driver.wakeup->clear();
+  const bool nothing = count <= 0;
+  if (nothing && (count == 0 || error == EINTR) && asked_to_stop(lock)) {
+    status = Status(Code::kCancelled, "interrupted");
+  }
+  return (fds[0].revents != 0 ? kMainLane : 0U) | (fds[2].revents != 0 ? kBulkLane : 0U);
+}
+
+void Connection::leave(Driver& driver) {
+  driver.waits = nullptr;
+  driver.left = last_driven_ = now_;
+  if (pass_on() || driven()) return;
+  if (armed_ > 0) {
+    attend();
+  } else if (keeper_ && !on_keeper_list_ && !over_) {
+    on_keeper_list_ = true;
+    keeper_->note(weak_from_this());
+  }
+}
+
+bool Connection::pass_on() noexcept {
+  const auto heir = std::ranges::find_if(
+      followers_, [this](const CallState* follower) { return free_driver(*follower) != nullptr; });
+  if (heir == followers_.end()) return false;
+  (*heir)->changed.notify_all();
+  return true;
 }
 
 bool Connection::keeper_tick(TimePoint at) {
@@ -84,9 +137,10 @@ bool Connection::keeper_tick(TimePoint at) {
     on_keeper_list_ = false;
     return true;
   }
-  if (owned_) {
-    // Its owner notes it again when it leaves.
-    if (manual || at - owned_since_ < kLongOwned) return false;
+  if (driven()) {
+    // Who drives notes it again when it leaves.
+    const Driver& driver = main_driver_.waits != nullptr ? main_driver_ : bulk_driver_;
+    if (manual || at - driver.since < kLongOwned) return false;
     on_keeper_list_ = false;
     return true;
   }
@@ -114,7 +168,7 @@ void Connection::close(Code code, std::string reason) {
   close_links();
   over_ = true;
   open_.store(false, std::memory_order_release);
-  wakeup_.ring();
+  ring_drivers();
   for (CallState* follower : followers_) follower->changed.notify_all();
   run_tasks(lock);
 }

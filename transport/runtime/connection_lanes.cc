@@ -99,7 +99,7 @@ bool Connection::add_lane(std::unique_ptr<Link> link) {
   if (Reactor* const reactor = watching(); reactor != nullptr && main_.source_id != 0) {
     bulk_->source_id = reactor->add(std::make_shared<BulkSource>(shared_from_this(), *bulk_));
   }
-  if (parked_) wakeup_.ring();  // the owner polls the first one only
+  ring_drivers();  // they poll the first one only
   send_queued(now_);
   publish_interest();
   run_tasks(lock);
