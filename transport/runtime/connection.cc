@@ -89,10 +89,10 @@ void Connection::pump(TimePoint at, Lanes readable) {
   send_queued(at);
   if (bulk_ && (readable & kBulkLane) != 0) {
     // What is urgent has been read, told and answered by now.
-    receive(*bulk_, bulk_turn(), at);
+    receive(*bulk_, bulk_turn(options_.bulk_read_beside), at);
     handle_events(at);
     send_queued(at);
-    send_lane(*bulk_, bulk_turn(), at);
+    send_lane(*bulk_, bulk_turn(options_.bulk_write_beside), at);
   }
   publish_interest();
 }
@@ -117,7 +117,7 @@ void Connection::send_queued(TimePoint at) {
     if (urgent) {
       bulk_->send_later();
     } else {
-      send_lane(*bulk_, bulk_turn(), at);
+      send_lane(*bulk_, bulk_turn(options_.bulk_write_beside), at);
     }
   }
   if (session.has_event()) handle_events(at);

@@ -72,8 +72,10 @@ struct ConnectionOptions {
   /// Bytes of bulk that one turn reads, and writes, on the second lane before it looks at the first one
   /// again.
   std::size_t bulk_turn = 256U << 10U;
-  /// The same while calls are active.
-  std::size_t bulk_turn_beside = 64U << 10U;
+  /// The same while calls are active. Reading is the cheaper half; with smaller turns bulk loses more than the
+  /// calls gain, with larger ones it is the other way round (docs/benchmarks.md, "Calls beside bulk").
+  std::size_t bulk_read_beside = 128U << 10U;
+  std::size_t bulk_write_beside = 64U << 10U;
   /// Asked at least every 50 ms, and on EINTR, while a thread waits; true ends the wait as kCancelled.
   std::function<bool()> interrupted;
   /// Where calls made over this connection are timed.
@@ -244,8 +246,8 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   [[nodiscard]] bool asked_to_stop(Lock& lock) const;
   void service_lanes(TimePoint at, Lanes readable);
   void pump(TimePoint at, Lanes readable);
-  [[nodiscard]] std::size_t bulk_turn() const noexcept {
-    return calls_.session().calls_active(now_) ? options_.bulk_turn_beside : options_.bulk_turn;
+  [[nodiscard]] std::size_t bulk_turn(std::size_t beside) const noexcept {
+    return calls_.session().calls_active(now_) ? beside : options_.bulk_turn;
   }
   void receive(LaneEnd& lane, std::size_t limit, TimePoint at);
   void send_queued(TimePoint at);
