@@ -116,6 +116,7 @@ void visit(const Visitor& each, ConnectionLimits& limits) {
   each("max_cancels_per_second", limits.max_cancels_per_second);
   each("max_useless_frames_per_second", limits.max_useless_frames_per_second);
   each("max_control_bytes", limits.max_control_bytes);
+  each.or_never("spin", limits.spin);
   each.nested("sending", limits.sending);
 }
 

@@ -78,6 +78,7 @@ Status validate(const ConnectionLimits& limits) {
   check.not_negative("heartbeat_timeout", limits.heartbeat_timeout);
   check.not_negative("close_grace", limits.close_grace);
   check.not_negative("assembly_timeout", limits.assembly_timeout);
+  check.not_negative("spin", limits.spin);
   check.nested(validate(limits.sending));
   return std::move(check).result();
 }

@@ -54,6 +54,7 @@ Result<std::shared_ptr<Connection>> Client::open_connection() {
   made.handler = std::static_pointer_cast<Client>(shared_from_this());
   made.interrupted = options_.interrupted;
   made.latency = latency_;
+  made.spin = options_.limits.spin;
   made.session = session_options(options_.limits, endpoint_.transport->scheme());
   made.session.name = options_.name;
   made.session.services = announcements();

@@ -40,7 +40,8 @@ Connection::Connection(std::unique_ptr<Link> link, ConnectionOptions options)
       main_(Lane::kMain, std::move(link), calls_.session()),
       now_(now()),
       readiness_(std::make_shared<Readiness>()),
-      last_driven_(now_) {
+      last_driven_(now_),
+      spin_(options_.spin, std::thread::hardware_concurrency()) {
   const Lock lock(mutex_);
   send_queued(now_);
   publish_interest();

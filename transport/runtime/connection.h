@@ -35,6 +35,7 @@
 #include "transport/runtime/histogram.h"
 #include "transport/runtime/lane_end.h"
 #include "transport/runtime/reactor.h"
+#include "transport/runtime/spin.h"
 #include "transport/runtime/wakeup.h"
 
 namespace leat::transport {
@@ -76,6 +77,8 @@ struct ConnectionOptions {
   /// calls gain, with larger ones it is the other way round (docs/benchmarks.md, "Calls beside bulk").
   std::size_t bulk_read_beside = 128U << 10U;
   std::size_t bulk_write_beside = 64U << 10U;
+  /// How long a thread that waits looks for what it waits for before it sleeps, where that pays.
+  Duration spin{};
   /// Asked at least every 50 ms, and on EINTR, while a thread waits; true ends the wait as kCancelled.
   std::function<bool()> interrupted;
   /// Where calls made over this connection are timed.
@@ -305,6 +308,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   Driver main_driver_{kMainLane};
   Driver bulk_driver_{kBulkLane};
   TimePoint last_driven_;
+  Spin spin_;
   bool on_keeper_list_ = false;
   bool adopted_ = false;     // the keeper's reactor watches
   unsigned uses_ = 0;        // by threads that found here what they came for, since the keeper's last tick

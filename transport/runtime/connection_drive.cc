@@ -3,6 +3,8 @@
 #include <array>
 #include <cerrno>
 #include <poll.h>
+#include <span>
+#include <thread>
 
 #include "transport/runtime/clock.h"
 #include "transport/runtime/connection.h"
@@ -56,6 +58,22 @@ Status Connection::drive(Lock& lock, Driver& driver, CallState& state,
   return status;
 }
 
+namespace {
+
+/// Polls without sleeping until there is something, or until then; says when it ended. Whoever else wants the
+/// processor has it in between.
+int look(std::span<pollfd> polled, TimePoint until, TimePoint& end) noexcept {
+  while (end < until) {
+    const int count = ::poll(polled.data(), polled.size(), 0);
+    end = real_now();
+    if (count != 0) return count;
+    std::this_thread::yield();
+  }
+  return 0;
+}
+
+}  // namespace
+
 /// Others may send meanwhile; what they need of this thread they ring for.
 Connection::Lanes Connection::park(Lock& lock, Driver& driver, TimePoint give_up, Status& status) {
   TimePoint until = std::min(give_up, calls_.next_timeout());
@@ -88,14 +106,31 @@ Connection::Lanes Connection::park(Lock& lock, Driver& driver, TimePoint give_up
   fds[1] = {driver.wakeup->descriptor(), POLLIN, 0};
   if (two) fds[2] = wanted(*bulk_, kBulkLane);
   const bool yield = two && take_yield();
+  const Duration budget = spin_.budget();
+  Duration waited{};
   lock.unlock();
   if (yield) std::this_thread::yield();
-  const int count = ::poll(fds.data(), two ? 3 : 2, poll_timeout(until, at));
+  const int timeout = poll_timeout(until, at);
+  const std::span<pollfd> polled = std::span(fds).first(two ? 3 : 2);
+  int count = 0;
+  if (two) {
+    count = ::poll(polled.data(), polled.size(), timeout);
+  } else {
+    const TimePoint start = real_now();
+    TimePoint end = start;
+    if (timeout != 0) count = look(polled, start + budget, end);
+    if (count == 0) {
+      count = ::poll(polled.data(), polled.size(), timeout);
+      end = real_now();
+    }
+    waited = end - start;
+  }
   const int error = errno;
   if (fds[2].revents != 0) mutex_.give_way();
   lock.lock();
   driver.parked = false;
   if (fds[1].revents != 0) driver.wakeup->clear();
+  if (!two) spin_.waited(waited);
   const bool nothing = count <= 0;
   if (nothing && (count == 0 || error == EINTR) && asked_to_stop(lock)) {
     status = Status(Code::kCancelled, "interrupted");

@@ -84,6 +84,10 @@ class Limits:
     """Frames of the other side that carry nothing. 10,000; 0: as many as it likes."""
     max_control_bytes: int = 4 << 20
     """Answers that wait because the other side does not read. 4 MiB."""
+    spin: float | None = 50e-6
+    """How long a client's thread that waits for an answer looks for it before it sleeps, while answers usually
+    come in less than half of that; never on a single processor. Calls are a wake-up faster then, and take more
+    processor time. 50 us; None or 0: it sleeps at once."""
     sending: Sending = Sending()
     """How what is sent shares the connection."""
 

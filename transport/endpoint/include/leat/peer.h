@@ -69,6 +69,10 @@ struct ConnectionLimits {
   std::uint32_t max_cancels_per_second = 10'000;
   std::uint32_t max_useless_frames_per_second = 10'000;
   std::uint32_t max_control_bytes = 4U << 20U;  ///< answers that wait because the other side does not read
+  /// How long a client's thread that waits for an answer looks for it before it sleeps. It does so only while
+  /// answers usually come in less than half of this, lets others have the processor in between, and never
+  /// does on a single processor. A call is a wake-up faster then; the price is processor time. Zero: never.
+  Duration spin = std::chrono::microseconds(50);
   SendingOptions sending;
 };
 [[nodiscard]] Status validate(const ConnectionLimits& limits);
