@@ -22,12 +22,14 @@ std::shared_ptr<StartedCall> StartedCall::start(std::shared_ptr<Caller> caller, 
 
 Result<Payload> StartedCall::reply() {
   if (!call || !status.ok()) return failure(status);
-  std::optional<Payload> reply = call->read();
-  const bool more = reply && call->read();
-  if (Status ended = finish(); !ended.ok()) return failure(std::move(ended));
-  if (!reply) return failure(bad_reply(method, {Code::kInternal, "the call ended without one"}));
-  if (more) return failure(bad_reply(method, {Code::kInternal, "there was more than one"}));
-  return std::move(*reply);
+  Result<std::optional<Payload>> reply = call->only_reply();
+  finished = true;
+  if (!reply) {
+    status = reply.error();
+    return failure(status);
+  }
+  if (!*reply) return failure(bad_reply(method, {Code::kInternal, "the call ended without one"}));
+  return std::move(**reply);
 }
 
 Status StartedCall::finish() {

@@ -38,6 +38,13 @@ class Queue {
     items_.clear();
     first_ = 0;
   }
+  /// All of them, in order; `memory`, which is empty, is used from now on.
+  std::vector<T> take_all(std::vector<T> memory) noexcept {
+    items_.swap(memory);
+    if (first_ > 0) memory.erase(memory.begin(), memory.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+    return memory;
+  }
   /// Elements that there is memory for.
   [[nodiscard]] std::size_t capacity() const noexcept { return items_.capacity(); }
 

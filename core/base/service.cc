@@ -16,6 +16,14 @@ Result<bool> ServerCall::try_write(Payload& reply) {
 
 void ServerCall::when(Moment /*moment*/, std::function<void()> notify) { notify(); }
 
+Result<std::optional<Payload>> ClientCall::only_reply() {
+  std::optional<Payload> reply = read();
+  const bool more = reply && read();
+  if (Status ended = finish(); !ended.ok()) return failure(std::move(ended));
+  if (more) return failure(Code::kInternal, "the call has one reply at most, and there was more than one");
+  return reply;
+}
+
 Polled ClientCall::try_read() { return {false, read()}; }
 
 Result<bool> ClientCall::try_write(Payload& request) {

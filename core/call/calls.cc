@@ -30,11 +30,7 @@ TimePoint deadline_of(const MethodRef& method, const CallOptions& options, TimeP
 Result<wire::StreamId> Calls::start(const MethodRef& method, std::optional<Payload> request,
                                     const CallOptions& options, TimePoint deadline, TimePoint now) {
   if (Status metadata = options.metadata.validate(); !metadata.ok()) return failure(std::move(metadata));
-  wire::Open open;
-  open.kind = method.kind;
-  open.service = method.service;
-  open.method = method.method;
-  open.metadata = options.metadata;
+  wire::OpenView open{method.kind, {}, method.service, method.method, options.metadata};
   if (deadline != kNever) {
     // Rounded up, so that the callee does not give up before the caller does.
     const Duration left = std::max(deadline - now, Duration::zero());
@@ -82,6 +78,7 @@ void Calls::watch(wire::StreamId id, TimePoint now, TimePoint deadline) {
 }
 
 void Calls::forget(wire::StreamId id) {
+  if (timed_.empty()) return;
   const auto at = timed_.find(id);
   if (at == timed_.end()) return;
   by_deadline_.erase({at->second.deadline, id});
@@ -90,20 +87,23 @@ void Calls::forget(wire::StreamId id) {
 
 std::optional<Event> Calls::next_event(TimePoint now) {
   std::optional<Event> event = session_.next_event();
-  if (!event) return event;
-  if (event->kind == Event::Kind::kOpened && event->open->timeout_us) {
+  if (event) note(*event, now);
+  return event;
+}
+
+void Calls::note(Event& event, TimePoint now) {
+  if (event.kind == Event::Kind::kOpened && event.open->timeout_us) {
     // The caller may name any number; beyond ten years it is none.
     constexpr std::uint64_t kForever = 10ULL * 366 * 24 * 3600 * 1'000'000;
-    if (*event->open->timeout_us < kForever) {
-      const microseconds left(static_cast<std::int64_t>(*event->open->timeout_us));
-      watch(event->stream, now, now + left);
+    if (*event.open->timeout_us < kForever) {
+      const microseconds left(static_cast<std::int64_t>(*event.open->timeout_us));
+      watch(event.stream, now, now + left);
     } else {
-      event->open->timeout_us.reset();
+      event.open->timeout_us.reset();
     }
-  } else if (event->kind == Event::Kind::kEnded || event->kind == Event::Kind::kCancelled) {
-    forget(event->stream);
+  } else if (event.kind == Event::Kind::kEnded || event.kind == Event::Kind::kCancelled) {
+    forget(event.stream);
   }
-  return event;
 }
 
 TimePoint Calls::next_timeout() const noexcept {

@@ -46,6 +46,8 @@ class Calls {
   /// Session events, with incoming calls' deadlines noted (event.open.timeout_us says what was left) and
   /// forgotten.
   std::optional<session::Event> next_event(TimePoint now);
+  /// The same for one of Session::take_events(), when its turn comes.
+  void note(session::Event& event, TimePoint now);
 
   [[nodiscard]] TimePoint next_timeout() const noexcept;
   /// Calls past their deadline end: a local one as kEnded, a remote one as kCancelled, both

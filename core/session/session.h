@@ -90,12 +90,22 @@ class Session final : private FrameSink {
   // Events, in order.
   [[nodiscard]] bool has_event() const noexcept { return !events_.empty(); }
   std::optional<Event> next_event();
+  /// The same without moving it: the events so far, which are gone from here. Those that come of what is done
+  /// with them are for the next time. Give the memory back with reuse_events().
+  [[nodiscard]] std::vector<Event> take_events() noexcept { return events_.take_all(std::move(spare_events_)); }
+  void reuse_events(std::vector<Event> memory) noexcept {
+    memory.clear();
+    spare_events_ = std::move(memory);
+  }
 
   // Commands. Those that name a stream which is gone do nothing: its end is on its way as an event.
   [[nodiscard]] bool ready() const noexcept { return state_ == State::kReady; }
   [[nodiscard]] bool closed() const noexcept { return state_ == State::kClosed; }
   /// Opens a stream. kUnavailable before kReady and after kClosed, kResourceExhausted above a limit.
-  Result<wire::StreamId> open(const wire::Open& open, Channel channel);
+  Result<wire::StreamId> open(const wire::OpenView& open, Channel channel);
+  Result<wire::StreamId> open(const wire::Open& open, Channel channel) {
+    return this->open(open.view(), channel);
+  }
   /// Queues the callee's initial metadata.
   void headers(wire::StreamId id, const Metadata& metadata);
   /// Queues a message; `end_stream`: the last one. From the callee it then stands for end(ok).
@@ -276,7 +286,7 @@ class Session final : private FrameSink {
   void refuse_strangers();
   bool violation(const std::string& what);
   void finish_closing(Status status);
-  Result<wire::StreamId> try_open(const wire::Open& open, Channel channel);
+  Result<wire::StreamId> try_open(const wire::OpenView& open, Channel channel);
   void finish(wire::StreamId id, const Status& status, const Metadata& trailing);
   /// The callee has said its last word, perhaps before it could leave: nobody reads what still comes.
   void stop_receiving(Stream& stream);
@@ -286,7 +296,7 @@ class Session final : private FrameSink {
   void answer(wire::Kind kind, wire::StreamId stream, const std::vector<std::byte>& body);
   void enqueue(Stream& stream, wire::Kind kind, const std::vector<std::byte>& body);
   /// The frame that opens the stream, into its channel's line; false if it must wait in the stream's queue.
-  bool open_in_line(Stream& stream, const wire::Open& open);
+  bool open_in_line(Stream& stream, const wire::OpenView& open);
   /// The same for a whole message.
   bool send_in_line(Stream& stream, const Payload& payload, bool end_stream);
   void push_message(Stream& stream, Payload payload, bool end_stream);
@@ -318,6 +328,7 @@ class Session final : private FrameSink {
   BandwidthDelay bandwidth_;
   Scheduler scheduler_;
   Queue<Event> events_;
+  std::vector<Event> spare_events_;  // memory for the next ones
   std::vector<std::byte> scratch_;  // bodies are written here before they are copied to where they stay
 
   using Streams = std::unordered_map<wire::StreamId, std::unique_ptr<Stream>>;

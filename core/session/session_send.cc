@@ -1,4 +1,5 @@
 // The commands of a session: what the application wants sent.
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -32,13 +33,13 @@ Stream* Session::find(wire::StreamId id) noexcept {
   return at == streams_.end() ? nullptr : at->second.get();
 }
 
-Result<wire::StreamId> Session::open(const wire::Open& open, Channel channel) {
+Result<wire::StreamId> Session::open(const wire::OpenView& open, Channel channel) {
   Result<wire::StreamId> id = try_open(open, channel);
   if (!id) id.error().mark_not_started();
   return id;
 }
 
-Result<wire::StreamId> Session::try_open(const wire::Open& open, Channel channel) {
+Result<wire::StreamId> Session::try_open(const wire::OpenView& open, Channel channel) {
   if (!ready()) return failure(Code::kUnavailable, "the connection is not open");
   if (drain_.told) return failure(Code::kUnavailable, "the other side is draining and takes no more calls");
   if (open.service.size() > wire::kMaxNameBytes || open.method.size() > wire::kMaxNameBytes) {
@@ -68,11 +69,8 @@ Result<wire::StreamId> Session::try_open(const wire::Open& open, Channel channel
   return id;
 }
 
-bool Session::open_in_line(Stream& stream, const wire::Open& open) {
-  // Kind, deadline and the lengths of the two names.
-  constexpr std::size_t kRest = 32;
-  const std::size_t most =
-      FrameHeader::kSize + kRest + open.service.size() + open.method.size() + open.metadata.byte_size();
+bool Session::open_in_line(Stream& stream, const wire::OpenView& open) {
+  const std::size_t most = FrameHeader::kSize + open.most_bytes();
   ExpressLine* const line = scheduler_.line(stream, most, 0);
   if (line == nullptr) return false;
   scheduler_.join_line(stream, 0);
@@ -96,15 +94,15 @@ bool Session::send_in_line(Stream& stream, const Payload& payload, bool end_stre
   scheduler_.join_line(stream, body);
   std::vector<std::byte>& out = line->bytes();
   const std::size_t from = out.size();
-  out.resize(from + FrameHeader::kSize + wire::Prologue::kFixedSize);
+  out.resize(from + FrameHeader::kSize + body);
   FrameHeader header{static_cast<std::uint32_t>(body), Kind::kMessage, stream.send_channel, 0, stream.id};
   header.flags = wire::kFirst | wire::kLast;
   if (end_stream) header.flags |= wire::kEndStream;
   header.encode(std::span(out).subspan(from).first<FrameHeader::kSize>());
   wire::Prologue::encode_head(payload.codec, static_cast<std::uint32_t>(payload.head.size()),
                               out.data() + from + FrameHeader::kSize);
-  const Bytes bytes = payload.head.bytes();
-  out.insert(out.end(), bytes.begin(), bytes.end());
+  std::ranges::copy(payload.head.bytes(),
+                    out.data() + from + FrameHeader::kSize + wire::Prologue::kFixedSize);
   return true;
 }
 

@@ -20,7 +20,14 @@ Code read_code(Reader& reader) {
 
 }  // namespace
 
-void Open::encode(std::vector<std::byte>& out) const {
+std::size_t OpenView::most_bytes() const noexcept {
+  // Of the numbers, 1 + 10 + 2 * 2 and the count of the metadata. A pair's two lengths take less than the 32
+  // that byte_size() counts for it.
+  constexpr std::size_t kNumbers = 32;
+  return kNumbers + service.size() + method.size() + metadata.byte_size();
+}
+
+void OpenView::encode(std::vector<std::byte>& out) const {
   Writer writer(out);
   writer.u8(static_cast<std::uint8_t>(kind));
   writer.varint(timeout_us ? *timeout_us + 1 : kNoTimeout);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <leat/message.h>
@@ -16,14 +17,28 @@
 
 namespace leat::wire {
 
+/// What opens a stream, as the opener has it: names and metadata are somebody else's.
+struct OpenView {
+  CallKind kind;
+  /// Time left to the deadline, in microseconds, as the caller sees it when it sends; nullopt: none.
+  std::optional<std::uint64_t> timeout_us;
+  std::string_view service;
+  std::string_view method;
+  const Metadata& metadata;
+  void encode(std::vector<std::byte>& out) const;
+  /// No less than encode() appends; costs next to nothing.
+  [[nodiscard]] std::size_t most_bytes() const noexcept;
+};
+
+/// The same as it arrives.
 struct Open {
   CallKind kind = CallKind::kUnary;
-  /// Time left to the deadline, in microseconds, as the caller sees it when it sends; nullopt: none.
   std::optional<std::uint64_t> timeout_us;
   std::string service;
   std::string method;
   Metadata metadata;
-  void encode(std::vector<std::byte>& out) const;
+  [[nodiscard]] OpenView view() const noexcept { return {kind, timeout_us, service, method, metadata}; }
+  void encode(std::vector<std::byte>& out) const { view().encode(out); }
   static std::optional<Open> decode(Bytes body);
   friend bool operator==(const Open&, const Open&) = default;
 };

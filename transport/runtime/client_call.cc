@@ -74,7 +74,7 @@ Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connectio
   if (waited_for || connection.alone()) {
     connection.flush(lock);
   } else {
-    connection.flush_soon(lock, bytes);
+    connection.flush_soon(lock, bytes, at);
   }
   return state;
 }
@@ -152,7 +152,24 @@ class StreamedCall final : public ClientCall {
                std::shared_ptr<ClientCallState> state)
       : alive_(std::move(alive)), connection_(std::move(connection)), state_(std::move(state)) {}
 
-  ~StreamedCall() override { cancel(); }
+  ~StreamedCall() override {
+    if (!over_) cancel();
+  }
+
+  Result<std::optional<Payload>> only_reply() override {
+    Connection::Lock lock = connection_->lock();
+    const bool done = wait(lock, [this] { return state_->ended || state_->replies.size() > 1; });
+    if (!done || state_->replies.size() > 1) {
+      lock.unlock();
+      return ClientCall::only_reply();
+    }
+    over_ = true;
+    if (!state_->status.ok()) {
+      connection_->count_failure();
+      return failure(state_->status);
+    }
+    return take(lock);
+  }
 
   std::optional<Payload> read() override {
     Connection::Lock lock = connection_->lock();
@@ -244,11 +261,7 @@ class StreamedCall final : public ClientCall {
   std::optional<Payload> take(Connection::Lock& lock) {
     if (state_->replies.empty()) return std::nullopt;
     ClientCallState::Reply reply = state_->replies.pop();
-    session::Session& session = connection_->calls().session();
-    // What stands there already leaves when flush_soon() lets it.
-    const bool others_wait = session.has_output();
-    session.consumed(state_->id, reply.wire_bytes);
-    if (!others_wait && session.has_output()) connection_->flush(lock);
+    connection_->consumed(lock, state_->id, reply.wire_bytes);
     return std::move(reply.payload);
   }
 
@@ -271,6 +284,7 @@ class StreamedCall final : public ClientCall {
   std::shared_ptr<Connection> connection_;
   std::shared_ptr<ClientCallState> state_;
   bool half_closed_ = false;  // guarded by the connection's lock
+  bool over_ = false;         // seen by the thread that reads
 };
 
 }  // namespace

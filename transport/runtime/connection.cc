@@ -136,10 +136,17 @@ void Connection::flush(Lock& lock) {
   run_tasks(lock);
 }
 
-void Connection::flush_soon(Lock& lock, std::uint64_t bytes) {
+void Connection::consumed(Lock& lock, wire::StreamId stream, std::uint64_t wire_bytes) {
+  session::Session& session = calls_.session();
+  const bool others_wait = session.has_output();
+  session.consumed(stream, wire_bytes);
+  if (!others_wait && session.has_output()) flush(lock);
+}
+
+void Connection::flush_soon(Lock& lock, std::uint64_t bytes, TimePoint at) {
   if (corked_by_ == std::this_thread::get_id()) return;
   unflushed_ += bytes + kFrames;
-  if (!keeper_ || unflushed_ >= kBurstBytes || now() - written_at_ >= kBurst) {
+  if (!keeper_ || unflushed_ >= kBurstBytes || at - written_at_ >= kBurst) {
     flush(lock);
     return;
   }
@@ -258,7 +265,18 @@ std::shared_ptr<CallState> Connection::take(States::iterator at) {
 }
 
 void Connection::handle_events(TimePoint at) {
-  while (std::optional<Event> event = calls_.next_event(at)) handle(*event, at);
+  // What is done with one may bring others; they wait for those that came before them.
+  if (std::exchange(handling_, true)) return;
+  session::Session& session = calls_.session();
+  while (session.has_event()) {
+    std::vector<Event> events = session.take_events();
+    for (Event& event : events) {
+      calls_.note(event, at);
+      handle(event, at);
+    }
+    session.reuse_events(std::move(events));
+  }
+  handling_ = false;
 }
 
 void Connection::handle(Event& event, TimePoint at) {

@@ -117,10 +117,13 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   /// for that.
   void flush(Lock& lock);
   /// The same for messages of `bytes` that nobody waits for yet. What comes alone leaves at once; in a burst
-  /// frames leave together: when somebody waits for anything, something arrives, 16 KiB stand there, 10 us
+  /// frames leave together: when somebody waits for anything, something arrives, 16 KiB stand there, 50 us
   /// have passed since the last write when the next one comes, or else within a millisecond or two (the
   /// keeper's tick).
-  void flush_soon(Lock& lock, std::uint64_t bytes);
+  void flush_soon(Lock& lock, std::uint64_t bytes, TimePoint at = now());
+  /// The application took a message of that stream: gives its credit back, which leaves with what stands
+  /// there already or else at once.
+  void consumed(Lock& lock, wire::StreamId stream, std::uint64_t wire_bytes);
   /// Runs when the lock is next released by the thread that pumps.
   void defer(Task task) { tasks_.push_back(std::move(task)); }
   /// Calls `notify` once the moment has come, with no lock held; at once if it has. Lets go of the lock.
@@ -298,6 +301,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   std::atomic<bool> was_open_{false};
   Status closed_status_;
   bool over_ = false;
+  bool handling_ = false;  // events
   bool links_closed_ = false;
   std::shared_ptr<CallState> readiness_;
   std::unordered_map<std::uint32_t, std::shared_ptr<HealthAsk>> health_asks_;

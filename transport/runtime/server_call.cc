@@ -144,8 +144,7 @@ Result<std::optional<Payload>> ServerCallState::read() {
   if (!waited.ok()) return failure(waited);
   if (!requests_.empty()) {
     Request request = requests_.pop();
-    connection_->calls().session().consumed(id_, request.wire_bytes);
-    if (connection_->calls().session().has_output()) connection_->flush(lock);
+    connection_->consumed(lock, id_, request.wire_bytes);
     return std::move(request.payload);
   }
   if (cancelled()) return failure(over_status_);
@@ -156,8 +155,7 @@ Result<Polled> ServerCallState::try_read() {
   Connection::Lock lock = connection_->lock();
   if (!requests_.empty()) {
     Request request = requests_.pop();
-    connection_->calls().session().consumed(id_, request.wire_bytes);
-    if (connection_->calls().session().has_output()) connection_->flush(lock);
+    connection_->consumed(lock, id_, request.wire_bytes);
     return Polled{false, std::move(request.payload)};
   }
   if (cancelled()) return failure(over_status_);

@@ -150,6 +150,9 @@ class ClientCall {
   /// The next reply; nullopt at the end of the replies, after which finish() does not block. Blocks until
   /// there is one. Failures are not reported here: the replies end, and finish() says why.
   virtual std::optional<Payload> read() = 0;
+  /// read() of a call that has one reply at most, and finish(): the reply, nullopt if there was none, or why
+  /// the call failed. kInternal if there was more than one.
+  virtual Result<std::optional<Payload>> only_reply();
   /// Sends a request message (client streams). Blocks while the server's window is full.
   virtual Status write(Payload request) = 0;
   /// No more requests.
