@@ -1,9 +1,13 @@
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <new>
 #include <numeric>
+#include <utility>
 
 #include <leat/bytes.h>
+
+#include "core/base/pool.h"
 
 namespace leat {
 namespace {
@@ -31,6 +35,19 @@ std::byte* aligned_behind(HeapBlock* block) noexcept {
   return reinterpret_cast<std::byte*>(block + 1) + gap;
 }
 
+template <std::size_t kSize>
+void give_back(Buffer::Block* block) noexcept {
+  Pool::free(block, kSize);
+}
+
+/// How a block of this size is freed. A block does not know its size; a function for each of the pool's does.
+auto destroyer(std::size_t size) noexcept {
+  static constexpr auto kDestroyers = []<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
+    return std::array{&give_back<(kIndex + 1) * Pool::kStep>...};
+  }(std::make_index_sequence<Pool::kMost / Pool::kStep>());
+  return size > Pool::kMost ? &give_back<Pool::kMost + 1> : kDestroyers[(size - 1) / Pool::kStep];
+}
+
 template <class Owner>
 struct OwnerBlock : Buffer::Block {
   explicit OwnerBlock(Owner value) : owner(std::move(value)) {
@@ -51,8 +68,8 @@ Buffer own_container(Owner container) {
 
 Buffer Buffer::allocate(std::size_t size) {
   if (size == 0) return {};
-  auto* block = new (::operator new(size + kBesideData)) HeapBlock;
-  block->destroy = [](Block* dying) noexcept { ::operator delete(static_cast<void*>(dying)); };
+  auto* block = new (Pool::allocate(size + kBesideData)) HeapBlock;
+  block->destroy = destroyer(size + kBesideData);
   return adopt(block, {aligned_behind(block), size});
 }
 

@@ -4,11 +4,13 @@
 #include <leat/future.h>
 #include <leat/stream.h>
 
+#include "core/base/pool.h"
+
 namespace leat::detail {
 
 std::shared_ptr<StartedCall> StartedCall::start(std::shared_ptr<Caller> caller, const MethodRef& method,
                                                 std::optional<Payload> request, const CallOptions& options) {
-  auto started = std::make_shared<StartedCall>();
+  auto started = std::allocate_shared<StartedCall>(PoolAllocator<StartedCall>());
   started->caller = std::move(caller);
   started->method = method;
   Result<std::unique_ptr<ClientCall>> call = started->caller->start(method, std::move(request), options);

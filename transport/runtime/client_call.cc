@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/base/pool.h"
 #include "transport/runtime/clock.h"
 #include "transport/runtime/dispatcher.h"
 #include "transport/runtime/parent.h"
@@ -50,7 +51,7 @@ Result<std::shared_ptr<ClientCallState>> begin(Connection& connection, Connectio
                                                const MethodRef& method, std::optional<Payload> request,
                                                const CallOptions& options, const Context* parent,
                                                bool waited_for) {
-  auto state = std::make_shared<ClientCallState>(connection);
+  auto state = std::allocate_shared<ClientCallState>(PoolAllocator<ClientCallState>(), connection);
   const TimePoint at = now();
   TimePoint deadline = call::deadline_of(method, options, at);
   if (parent != nullptr) deadline = std::min(deadline, parent->deadline());
@@ -151,6 +152,9 @@ class StreamedCall final : public ClientCall {
   StreamedCall(std::shared_ptr<Connection> connection, std::shared_ptr<void> alive,
                std::shared_ptr<ClientCallState> state)
       : alive_(std::move(alive)), connection_(std::move(connection)), state_(std::move(state)) {}
+
+  static void* operator new(std::size_t size) { return Pool::allocate(size); }
+  static void operator delete(void* block, std::size_t size) noexcept { Pool::free(block, size); }
 
   ~StreamedCall() override {
     if (!over_) cancel();

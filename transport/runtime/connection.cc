@@ -211,7 +211,7 @@ bool Connection::take_yield() noexcept {
 /// Runs what was deferred, without the lock; answers that inline handlers give meanwhile leave together.
 void Connection::run_tasks(Lock& lock) {
   while (!tasks_.empty() && corked_by_ != std::this_thread::get_id()) {
-    std::vector<Task> tasks = std::exchange(tasks_, {});
+    std::vector<Task> tasks = std::exchange(tasks_, std::move(spare_tasks_));
     const std::shared_ptr<Connection> alive = weak_from_this().lock();
     const bool cork = corked_by_ == std::thread::id();
     if (cork) corked_by_ = std::this_thread::get_id();
@@ -231,6 +231,8 @@ void Connection::run_tasks(Lock& lock) {
       }
     }
     lock.lock();
+    tasks.clear();
+    spare_tasks_ = std::move(tasks);
     if (cork) corked_by_ = std::thread::id();
     send_queued(now());
     publish_interest();

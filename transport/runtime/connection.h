@@ -89,7 +89,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
  public:
   using Lock = Signal::Lock;
   /// Work to be done once the lock is released, on the thread that found it.
-  using Task = std::function<void()>;
+  using Task = std::move_only_function<void()>;
 
   Connection(std::unique_ptr<Link> link, ConnectionOptions options);
   ~Connection() override;
@@ -293,6 +293,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   States states_;
   std::vector<States::node_type> spare_nodes_;  // memory for the next ones
   std::vector<Task> tasks_;
+  std::vector<Task> spare_tasks_;  // memory for the next ones
   TimePoint written_at_;
   std::uint64_t unflushed_ = 0;  // bytes left to flush_soon()'s others
   std::size_t armed_ = 0;        // watchers that wait for their moment

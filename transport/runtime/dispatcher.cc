@@ -4,6 +4,7 @@
 #include <string>
 #include <thread>
 
+#include "core/base/pool.h"
 #include "transport/intercept/client.h"
 #include "transport/runtime/client_call.h"
 #include "transport/runtime/clock.h"
@@ -115,7 +116,8 @@ std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, sessio
   }
   Job job{*target, runs_of(*target), opened.stream.channel()};
   auto call =
-      std::make_shared<ServerCallState>(connection.shared_from_this(), *this, std::move(job), opened, at);
+      std::allocate_shared<ServerCallState>(PoolAllocator<ServerCallState>(), connection.shared_from_this(),
+                                            *this, std::move(job), opened, at);
   if (!call->opened()) return nullptr;
   return call;
 }
@@ -132,7 +134,7 @@ void Dispatcher::post(Executor::Task task) {
     Once& operator=(const Once&) = delete;
     ~Once() { run(); }
     void run() {
-      if (const Executor::Task now = std::exchange(task, nullptr)) now();
+      if (Executor::Task now = std::exchange(task, nullptr)) now();
     }
     Executor::Task task;
   };
@@ -143,11 +145,7 @@ Status Dispatcher::run(Connection& connection, const Job& job, bool may_run_inli
   if (options_.max_inflight != 0 || job.method->limit() != 0) return run_gated(job, std::move(task));
   if (may_run_inline && inline_allowed() && job.method->quick()) {
     running_.fetch_add(1, std::memory_order_relaxed);
-    connection.defer([this, task = std::move(task)] {
-      inline_since_.store(real_now().time_since_epoch().count(), std::memory_order_relaxed);
-      task();
-      inline_since_.store(TimePoint::min().time_since_epoch().count(), std::memory_order_relaxed);
-    });
+    connection.defer(std::move(task));
     return {};
   }
   if (!executor_.run(job.channel, std::move(task), options_.max_waiting))

@@ -104,6 +104,10 @@ class Dispatcher : public RequestHandler, public std::enable_shared_from_this<Di
   [[nodiscard]] std::uint64_t calls_running() const noexcept { return running_; }
   /// When the inline handler that is running began, by the clock on the wall; TimePoint::min() if none is.
   [[nodiscard]] TimePoint inline_since() const noexcept;
+  /// A handler begins on a thread that serves links, or has ended (TimePoint::min()).
+  void note_inline(TimePoint began) noexcept {
+    inline_since_.store(began.time_since_epoch().count(), std::memory_order_relaxed);
+  }
   void stop() { executor_.stop(); }
 
  private:

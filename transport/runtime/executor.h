@@ -17,7 +17,7 @@ namespace leat::transport {
 /// Thread-safe. Threads are started as they are needed, up to the number given, and kept.
 class Executor {
  public:
-  using Task = std::function<void()>;
+  using Task = std::move_only_function<void()>;
 
   explicit Executor(unsigned threads) : limit_(threads), shared_(std::make_shared<Shared>()) {}
   Executor(const Executor&) = delete;

@@ -78,6 +78,8 @@ void ServerCallState::start() {
 
 void ServerCallState::handle() {
   const TimePoint began = real_now();
+  const bool run_inline = inline_allowed();
+  if (run_inline) dispatcher_.note_inline(began);
   Status status;
   if (!cancelled()) {
     const HandlerScope scope(*this);
@@ -94,6 +96,7 @@ void ServerCallState::handle() {
     job_.method->add(real_now() - began);
   }
   if (!detached_) conclude(status);
+  if (run_inline) dispatcher_.note_inline(TimePoint::min());
   kept_.reset();
 }
 
