@@ -216,11 +216,13 @@ void Connection::run_tasks(Lock& lock) {
     const bool cork = corked_by_ == std::thread::id();
     if (cork) corked_by_ = std::this_thread::get_id();
     lock.unlock();
-    TimePoint started = real_now();
+    TimePoint started = task_clock() = real_now();
     for (Task& task : tasks) {
+      const TimePoint before = task_clock();
       task();
       task = nullptr;  // not later, under the lock: it may hold the last handle of a call, whose end takes it
-      const TimePoint at = real_now();
+      if (task_clock() == before) task_clock() = real_now();  // a task that has not looked
+      const TimePoint at = task_clock();
       if (cork && at - started > std::chrono::microseconds(200)) {
         // The first answers have waited long enough for the last ones.
         started = at;

@@ -86,12 +86,13 @@ void Dispatcher::on_attach(Connection& connection, const wire::Token& /*token*/)
   connection.close(Code::kNotFound, "no connection here gave out that token");
 }
 
-std::shared_ptr<MethodRuns> Dispatcher::runs_of(const call::Target& target) {
-  {
-    const std::shared_lock lock(mutex_);
-    const auto at = runs_.find(target.service.get());
-    if (at != runs_.end() && target.method < at->second.size()) return at->second[target.method];
-  }
+std::shared_ptr<MethodRuns> Dispatcher::known_runs(const call::Target& target) const {
+  const auto at = runs_.find(target.service.get());
+  if (at == runs_.end() || target.method >= at->second.size()) return nullptr;
+  return at->second[target.method];
+}
+
+std::shared_ptr<MethodRuns> Dispatcher::new_runs(const call::Target& target) {
   const std::span<const MethodInfo> methods = target.service->service_info().methods;
   const std::unique_lock lock(mutex_);
   auto& list = runs_[target.service.get()];
@@ -105,16 +106,20 @@ std::shared_ptr<MethodRuns> Dispatcher::runs_of(const call::Target& target) {
 std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, session::Event& opened,
                                                   TimePoint at) {
   calls_.fetch_add(1, std::memory_order_relaxed);
+  std::shared_ptr<MethodRuns> runs;
   Result<call::Target> target = [&] {
     const std::shared_lock lock(mutex_);
-    return table_.find(opened.open->service, opened.open->method);
+    Result<call::Target> found = table_.find(opened.open->service, opened.open->method);
+    if (found) runs = known_runs(*found);
+    return found;
   }();
   if (!target) {
     count(target.error());
     connection.calls().reject(opened.stream, target.error());
     return nullptr;
   }
-  Job job{*target, runs_of(*target), opened.stream.channel()};
+  if (!runs) runs = new_runs(*target);
+  Job job{std::move(*target), std::move(runs), opened.stream.channel()};
   auto call =
       std::allocate_shared<ServerCallState>(PoolAllocator<ServerCallState>(), connection.shared_from_this(),
                                             *this, std::move(job), opened, at);

@@ -115,7 +115,9 @@ class Dispatcher : public RequestHandler, public std::enable_shared_from_this<Di
     Job job;
     Executor::Task task;
   };
-  std::shared_ptr<MethodRuns> runs_of(const call::Target& target);
+  /// nullptr if this is its first call. With mutex_ held.
+  [[nodiscard]] std::shared_ptr<MethodRuns> known_runs(const call::Target& target) const;
+  std::shared_ptr<MethodRuns> new_runs(const call::Target& target);
   [[nodiscard]] bool has_room(const Job& job) const noexcept;
   Status run_gated(const Job& job, Executor::Task task);
 

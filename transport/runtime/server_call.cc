@@ -77,8 +77,8 @@ void ServerCallState::start() {
 }
 
 void ServerCallState::handle() {
-  const TimePoint began = real_now();
   const bool run_inline = inline_allowed();
+  const TimePoint began = run_inline ? task_clock() : real_now();
   if (run_inline) dispatcher_.note_inline(began);
   Status status;
   if (!cancelled()) {
@@ -93,9 +93,10 @@ void ServerCallState::handle() {
       status = handle_intercepted(interceptors, service_, metadata_, *this,
                                   [this](ServerCall& call) { return run_handler(call); });
     }
-    job_.method->add(real_now() - began);
+    const TimePoint ended = task_clock() = real_now();
+    job_.method->add(ended - began);
   }
-  if (!detached_) conclude(status);
+  if (!detached_) conclude(status, run_inline ? task_clock() : real_now());
   if (run_inline) dispatcher_.note_inline(TimePoint::min());
   kept_.reset();
 }
@@ -114,7 +115,7 @@ Handled ServerCallState::run_handler(ServerCall& call) {
   return {Status(Code::kUnknown, std::move(what)), true};
 }
 
-void ServerCallState::conclude(const Status& status) {
+void ServerCallState::conclude(const Status& status, TimePoint ended) {
   Connection::Lock lock = connection_->lock();
   if (std::exchange(concluded_, true)) return;
   Status final_status = cancelled() ? over_status_ : status;
@@ -132,7 +133,7 @@ void ServerCallState::conclude(const Status& status) {
     }
   }
   dispatcher_.count(final_status);
-  dispatcher_.latency().record(now() - began_);
+  dispatcher_.latency().record((time_is_manual() ? now() : ended) - began_);
   connection_->announce(*this);
   connection_->drop(id_);
   connection_->flush(lock);

@@ -10,6 +10,7 @@
 
 #include "core/base/queue.h"
 #include "transport/intercept/server.h"
+#include "transport/runtime/clock.h"
 #include "transport/runtime/connection.h"
 #include "transport/runtime/dispatcher.h"
 #include "transport/runtime/parent.h"
@@ -63,7 +64,7 @@ class ServerCallState final : public CallState, public ServerCall, public Contex
   void start();
   void handle();
   Handled run_handler(ServerCall& call);
-  void conclude(const Status& status);
+  void conclude(const Status& status, TimePoint ended = real_now());
 
   struct Request {
     Payload payload;
