@@ -18,6 +18,8 @@ constexpr std::size_t kWriteLimit = 512U << 10U;
 // A burst, to flush_soon(): frames that follow a write in less time than an answer to it takes, up to what
 // one write should hold.
 constexpr Duration kBurst = std::chrono::microseconds(50);
+// The same where a write wakes another thread, as libzmq's.
+constexpr Duration kBurstOfHandedOver = std::chrono::microseconds(150);
 constexpr std::uint64_t kBurstBytes = 16U << 10U;
 // What frames take beside their messages; nothing depends on how much it is.
 constexpr std::uint64_t kFrames = 64;
@@ -146,7 +148,7 @@ void Connection::consumed(Lock& lock, wire::StreamId stream, std::uint64_t wire_
 void Connection::flush_soon(Lock& lock, std::uint64_t bytes, TimePoint at) {
   if (corked_by_ == std::this_thread::get_id()) return;
   unflushed_ += bytes + kFrames;
-  if (!keeper_ || unflushed_ >= kBurstBytes || at - written_at_ >= kBurst) {
+  if (!keeper_ || unflushed_ >= kBurstBytes || at - written_at_ >= (main_.asks() ? kBurstOfHandedOver : kBurst)) {
     flush(lock);
     return;
   }
