@@ -187,12 +187,12 @@ void Session::finish_closing(Status status) {
   }
   scheduler_.close_bulk_lane();
   early_.clear();
-  for (auto& [id, stream] : streams_) {
+  streams_.for_each([this, &status](std::uint64_t /*id*/, const std::unique_ptr<Stream>& stream) {
     scheduler_.remove(*stream);
-    if (stream->refused) continue;  // it has ended here, its end was only not out yet
+    if (stream->refused) return;  // it has ended here, its end was only not out yet
     Event& event = emit(stream->local ? Event::Kind::kEnded : Event::Kind::kCancelled, stream.get());
     event.status = stream->local ? lost_call(status, scheduler_.open_sent(*stream)) : status;
-  }
+  });
   streams_.clear();
   scheduler_.drop_lines();
   for (Admission& admission : admissions_) admission.clear();

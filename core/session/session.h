@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/base/id_map.h"
 #include "core/base/lane.h"
 #include "core/base/queue.h"
 #include "core/session/admission.h"
@@ -331,9 +332,8 @@ class Session final : private FrameSink {
   std::vector<Event> spare_events_;  // memory for the next ones
   std::vector<std::byte> scratch_;  // bodies are written here before they are copied to where they stay
 
-  using Streams = std::unordered_map<wire::StreamId, std::unique_ptr<Stream>>;
-  Streams streams_;
-  std::vector<Streams::node_type> spare_streams_;             // memory for the next ones
+  IdMap<std::unique_ptr<Stream>> streams_;
+  std::vector<std::unique_ptr<Stream>> spare_streams_;        // memory for the next ones
   std::array<std::uint64_t, kChannelCount> next_sequence_{};  // per channel, of ours
   RemoteIds remote_ids_;
   std::size_t remote_streams_ = 0;

@@ -59,14 +59,14 @@ void Session::check_assemblies() {
   // need not move a timer, and a peer that lets many messages linger does not make us look all the time.
   TimePoint oldest = kNever;
   std::vector<wire::StreamId> stalled;
-  for (const auto& [id, stream] : streams_) {
-    if (!stream->assembly || !stream->assembly->admitted()) continue;
+  streams_.for_each([&](std::uint64_t /*id*/, const std::unique_ptr<Stream>& stream) {
+    if (!stream->assembly || !stream->assembly->admitted()) return;
     if (now_ - stream->progress >= options_.assembly_timeout) {
-      stalled.push_back(id);
+      stalled.push_back(stream->id);
     } else {
       oldest = std::min(oldest, stream->progress);
     }
-  }
+  });
   assembly_check_ = kNever;
   if (oldest != kNever) {
     assembly_check_ = std::max(oldest + options_.assembly_timeout, now_ + options_.assembly_timeout / 8);

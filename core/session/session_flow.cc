@@ -43,18 +43,15 @@ bool Session::on_channel_credit(Bytes body) {
 Stream& Session::add_stream(wire::StreamId id, bool local, CallKind kind) {
   const std::uint32_t window = windows_.fresh();
   const ReceiveCredit credit(window, windows_.least_told(), windows_.most_told());
-  Streams::iterator at;
+  std::unique_ptr<Stream> made;
   if (spare_streams_.empty()) {
-    auto made = std::make_unique<Stream>(id, local, kind, remote_.stream_window, credit);
-    at = streams_.emplace(id, std::move(made)).first;
+    made = std::make_unique<Stream>(id, local, kind, remote_.stream_window, credit);
   } else {
-    Streams::node_type spare = std::move(spare_streams_.back());
+    made = std::move(spare_streams_.back());
     spare_streams_.pop_back();
-    spare.key() = id;
-    spare.mapped()->begin_anew(id, local, kind, remote_.stream_window, credit);
-    at = streams_.insert(std::move(spare)).position;
+    made->begin_anew(id, local, kind, remote_.stream_window, credit);
   }
-  Stream& stream = *at->second;
+  Stream& stream = *streams_.insert(id.value, std::move(made));
   (local ? local_streams_ : remote_streams_) += 1;
   if (takes_many(local, kind)) {
     stream.window_taken = window;
@@ -90,9 +87,9 @@ void Session::tell_window() {
   control(Kind::kWindow, {}, body);
   // It may overtake the OPENs that are under way, or still here: their streams begin with the less of both
   // over there.
-  for (const auto& [id, stream] : streams_) {
+  streams_.for_each([](std::uint64_t /*id*/, const std::unique_ptr<Stream>& stream) {
     if (stream->local && stream->receive.received() == 0) stream->receive.doubt(StreamWindows::kLeast);
-  }
+  });
 }
 
 bool Session::on_window(Bytes body) {

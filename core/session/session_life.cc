@@ -133,11 +133,12 @@ bool Session::on_goaway(Bytes body) {
   drain_.told = true;
   status.mark_not_started();
   std::vector<wire::StreamId> refused;
-  for (const auto& [id, stream] : streams_) {
+  streams_.for_each([&](std::uint64_t /*id*/, const std::unique_ptr<Stream>& stream) {
+    const wire::StreamId id = stream->id;
     if (stream->local && id.sequence() > goaway->last[static_cast<std::size_t>(id.channel())]) {
       refused.push_back(id);
     }
-  }
+  });
   std::ranges::sort(refused);
   for (const wire::StreamId id : refused) {
     Stream& stream = *find(id);

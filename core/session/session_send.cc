@@ -29,8 +29,8 @@ constexpr std::size_t kSpareQueue = 16;
 }  // namespace
 
 Stream* Session::find(wire::StreamId id) noexcept {
-  const auto at = streams_.find(id);
-  return at == streams_.end() ? nullptr : at->second.get();
+  const std::unique_ptr<Stream>* const at = streams_.find(id.value);
+  return at == nullptr ? nullptr : at->get();
 }
 
 Result<wire::StreamId> Session::open(const wire::OpenView& open, Channel channel) {
@@ -300,13 +300,13 @@ void Session::remove(Stream& stream) {
     tell_window();
   }
   Admission& line = admission(stream);
-  Streams::node_type node = streams_.extract(stream.id);
+  std::unique_ptr<Stream> gone = streams_.extract(stream.id.value);
   if (spare_streams_.size() < kSpareStreams && stream.queue.capacity() <= kSpareQueue) {
     // Nothing of what it still held stays.
     stream.queue.clear();
     stream.assembly.reset();
     stream.charged = {};
-    spare_streams_.push_back(std::move(node));
+    spare_streams_.push_back(std::move(gone));
   }
   try_admit(line);
   if (drain_.announced || drain_.told) continue_drain();

@@ -23,7 +23,6 @@ constexpr Duration kBurstOfHandedOver = std::chrono::microseconds(150);
 constexpr std::uint64_t kBurstBytes = 16U << 10U;
 // What frames take beside their messages; nothing depends on how much it is.
 constexpr std::uint64_t kFrames = 64;
-constexpr std::size_t kSpareNodes = 256;
 
 class Readiness final : public CallState {
  public:
@@ -248,27 +247,10 @@ void Connection::run_tasks(Lock& lock) {
 
 void Connection::keep(wire::StreamId stream, std::shared_ptr<CallState> state) {
   calls_started_.fetch_add(1, std::memory_order_relaxed);
-  if (spare_nodes_.empty()) {
-    states_.emplace(stream, std::move(state));
-    return;
-  }
-  States::node_type node = std::move(spare_nodes_.back());
-  spare_nodes_.pop_back();
-  node.key() = stream;
-  node.mapped() = std::move(state);
-  states_.insert(std::move(node));
+  states_.insert(stream.value, std::move(state));
 }
 
-void Connection::drop(wire::StreamId stream) {
-  if (const auto at = states_.find(stream); at != states_.end()) (void)take(at);
-}
-
-std::shared_ptr<CallState> Connection::take(States::iterator at) {
-  std::shared_ptr<CallState> state = std::move(at->second);
-  States::node_type node = states_.extract(at);
-  if (spare_nodes_.size() < kSpareNodes) spare_nodes_.push_back(std::move(node));
-  return state;
-}
+void Connection::drop(wire::StreamId stream) { states_.extract(stream.value); }
 
 void Connection::handle_events(TimePoint at) {
   // What is done with one may bring others; they wait for those that came before them.
@@ -343,12 +325,16 @@ void Connection::handle(Event& event, TimePoint at) {
     }
     default: break;
   }
-  const auto at_stream = states_.find(event.stream);
-  if (at_stream == states_.end()) return;  // nobody is left to be told
-  const bool over = event.kind == Event::Kind::kEnded || event.kind == Event::Kind::kCancelled;
-  const std::shared_ptr<CallState> state = over ? take(at_stream) : at_stream->second;
-  state->on_event(event);
-  announce(*state);
+  if (event.kind == Event::Kind::kEnded || event.kind == Event::Kind::kCancelled) {
+    const std::shared_ptr<CallState> state = states_.extract(event.stream.value);
+    if (!state) return;  // nobody is left to be told
+    state->on_event(event);
+    announce(*state);
+  } else if (std::shared_ptr<CallState>* const at_stream = states_.find(event.stream.value)) {
+    const std::shared_ptr<CallState> state = *at_stream;  // it may be dropped meanwhile
+    state->on_event(event);
+    announce(*state);
+  }
 }
 
 void Connection::tell_handler(bool open) {

@@ -27,6 +27,7 @@
 
 #include <leat/peer.h>
 
+#include "core/base/id_map.h"
 #include "core/call/calls.h"
 #include "transport/link/link.h"
 #include "transport/runtime/call_state.h"
@@ -210,7 +211,6 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   static constexpr Duration kInterruptSlice = std::chrono::milliseconds(50);
 
   class BulkSource;
-  using States = std::unordered_map<wire::StreamId, std::shared_ptr<CallState>>;
   /// Which lanes have something to read, as bits.
   using Lanes = unsigned;
   static constexpr Lanes kMainLane = 1;
@@ -268,8 +268,6 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   bool take_yield() noexcept;
   void handle_events(TimePoint at);
   void handle(session::Event& event, TimePoint at);
-  /// Takes the state out of states_.
-  std::shared_ptr<CallState> take(States::iterator at);
   void tell_handler(bool open);
   void answer_health(const session::Event& event);
   void lost(LaneEnd& lane, Status status);
@@ -290,8 +288,7 @@ class Connection final : public Source, public std::enable_shared_from_this<Conn
   std::unique_ptr<Link> early_lane_;  // waits for the end of the handshake
   std::uint64_t bulk_moved_ = 0;
   TimePoint now_;
-  States states_;
-  std::vector<States::node_type> spare_nodes_;  // memory for the next ones
+  IdMap<std::shared_ptr<CallState>> states_;
   std::vector<Task> tasks_;
   std::vector<Task> spare_tasks_;  // memory for the next ones
   TimePoint written_at_;
