@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/pool.h"
+
 namespace leat {
 
 /// First in, first out, in memory that is reused. Unlike a deque it allocates nothing when it is made and, in
@@ -12,6 +14,9 @@ namespace leat {
 template <class T>
 class Queue {
  public:
+  /// From the pool, since a call has queues of its own, for one message mostly.
+  using Items = std::vector<T, PoolAllocator<T>>;
+
   [[nodiscard]] bool empty() const noexcept { return first_ == items_.size(); }
   [[nodiscard]] std::size_t size() const noexcept { return items_.size() - first_; }
   [[nodiscard]] T& front() noexcept { return items_[first_]; }
@@ -39,7 +44,7 @@ class Queue {
     first_ = 0;
   }
   /// All of them, in order; `memory`, which is empty, is used from now on.
-  std::vector<T> take_all(std::vector<T> memory) noexcept {
+  Items take_all(Items memory) noexcept {
     items_.swap(memory);
     if (first_ > 0) memory.erase(memory.begin(), memory.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;
@@ -50,7 +55,7 @@ class Queue {
 
  private:
   static constexpr std::size_t kSpare = 16;
-  std::vector<T> items_;
+  Items items_;
   std::size_t first_ = 0;
 };
 

@@ -91,10 +91,11 @@ class Session final : private FrameSink {
   // Events, in order.
   [[nodiscard]] bool has_event() const noexcept { return !events_.empty(); }
   std::optional<Event> next_event();
+  using Events = Queue<Event>::Items;
   /// The same without moving it: the events so far, which are gone from here. Those that come of what is done
   /// with them are for the next time. Give the memory back with reuse_events().
-  [[nodiscard]] std::vector<Event> take_events() noexcept { return events_.take_all(std::move(spare_events_)); }
-  void reuse_events(std::vector<Event> memory) noexcept {
+  [[nodiscard]] Events take_events() noexcept { return events_.take_all(std::move(spare_events_)); }
+  void reuse_events(Events memory) noexcept {
     memory.clear();
     spare_events_ = std::move(memory);
   }
@@ -329,7 +330,7 @@ class Session final : private FrameSink {
   BandwidthDelay bandwidth_;
   Scheduler scheduler_;
   Queue<Event> events_;
-  std::vector<Event> spare_events_;  // memory for the next ones
+  Events spare_events_;  // memory for the next ones
   std::vector<std::byte> scratch_;  // bodies are written here before they are copied to where they stay
 
   IdMap<std::unique_ptr<Stream>> streams_;

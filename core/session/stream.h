@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -51,7 +52,9 @@ struct Stream {
                   const ReceiveCredit& receive_credit) {
     Queue<Outgoing> memory = std::move(queue);
     memory.clear();
-    *this = Stream(stream_id, opened_here, call_kind, send_window, receive_credit);
+    // In place: to make one elsewhere and to move it here costs three times as much.
+    std::destroy_at(this);
+    std::construct_at(this, stream_id, opened_here, call_kind, send_window, receive_credit);
     queue = std::move(memory);
   }
 

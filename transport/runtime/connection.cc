@@ -257,7 +257,7 @@ void Connection::handle_events(TimePoint at) {
   if (std::exchange(handling_, true)) return;
   session::Session& session = calls_.session();
   while (session.has_event()) {
-    std::vector<Event> events = session.take_events();
+    session::Session::Events events = session.take_events();
     for (Event& event : events) {
       calls_.note(event, at);
       handle(event, at);

@@ -86,19 +86,19 @@ void Dispatcher::on_attach(Connection& connection, const wire::Token& /*token*/)
   connection.close(Code::kNotFound, "no connection here gave out that token");
 }
 
-std::shared_ptr<MethodRuns> Dispatcher::known_runs(const call::Target& target) const {
+MethodRuns* Dispatcher::known_runs(const call::Target& target) {
   const auto at = runs_.find(target.service.get());
   if (at == runs_.end() || target.method >= at->second.size()) return nullptr;
-  return at->second[target.method];
+  return &at->second[target.method];
 }
 
-std::shared_ptr<MethodRuns> Dispatcher::new_runs(const call::Target& target) {
+MethodRuns& Dispatcher::new_runs(const call::Target& target) {
   const std::span<const MethodInfo> methods = target.service->service_info().methods;
   const std::unique_lock lock(mutex_);
   auto& list = runs_[target.service.get()];
   while (list.size() <= target.method) {
     const MethodInfo info = list.size() < methods.size() ? methods[list.size()] : MethodInfo();
-    list.push_back(std::make_shared<MethodRuns>(info.max_inflight, info.run_inline));
+    list.emplace_back(info.max_inflight, info.run_inline);  // a deque: those that are there stay
   }
   return list[target.method];
 }
@@ -106,7 +106,7 @@ std::shared_ptr<MethodRuns> Dispatcher::new_runs(const call::Target& target) {
 std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, session::Event& opened,
                                                   TimePoint at) {
   calls_.fetch_add(1, std::memory_order_relaxed);
-  std::shared_ptr<MethodRuns> runs;
+  MethodRuns* runs = nullptr;
   Result<call::Target> target = [&] {
     const std::shared_lock lock(mutex_);
     Result<call::Target> found = table_.find(opened.open->service, opened.open->method);
@@ -118,11 +118,11 @@ std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, sessio
     connection.calls().reject(opened.stream, target.error());
     return nullptr;
   }
-  if (!runs) runs = new_runs(*target);
-  Job job{std::move(*target), std::move(runs), opened.stream.channel()};
+  if (runs == nullptr) runs = &new_runs(*target);
+  const Job job{target->service.get(), target->method, runs, opened.stream.channel()};
   auto call =
       std::allocate_shared<ServerCallState>(PoolAllocator<ServerCallState>(), connection.shared_from_this(),
-                                            *this, std::move(job), opened, at);
+                                            *this, job, opened, at);
   if (!call->opened()) return nullptr;
   return call;
 }

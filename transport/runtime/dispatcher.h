@@ -71,10 +71,11 @@ class Dispatcher : public RequestHandler, public std::enable_shared_from_this<Di
   void on_lane_wanted(Connection& connection) override;
   void on_attach(Connection& connection, const wire::Token& token) override;
 
-  /// A call on its way to its handler.
+  /// A call on its way to its handler. What it points to lives as long as the dispatcher.
   struct Job {
-    call::Target target;
-    std::shared_ptr<MethodRuns> method;
+    Service* service = nullptr;
+    std::size_t index = 0;  ///< of the method
+    MethodRuns* method = nullptr;
     Channel channel = Channel::kRpc;
   };
   /// Runs a call whose first request is here (or needs none) on the thread that suits it, at once or when its
@@ -116,15 +117,15 @@ class Dispatcher : public RequestHandler, public std::enable_shared_from_this<Di
     Executor::Task task;
   };
   /// nullptr if this is its first call. With mutex_ held.
-  [[nodiscard]] std::shared_ptr<MethodRuns> known_runs(const call::Target& target) const;
-  std::shared_ptr<MethodRuns> new_runs(const call::Target& target);
+  [[nodiscard]] MethodRuns* known_runs(const call::Target& target);
+  MethodRuns& new_runs(const call::Target& target);
   [[nodiscard]] bool has_room(const Job& job) const noexcept;
   Status run_gated(const Job& job, Executor::Task task);
 
   const DispatcherOptions options_;
   mutable std::shared_mutex mutex_;
   call::MethodTable table_;
-  std::unordered_map<const Service*, std::deque<std::shared_ptr<MethodRuns>>> runs_;
+  std::unordered_map<const Service*, std::deque<MethodRuns>> runs_;
   std::set<std::string, std::less<>> unhealthy_;
   std::atomic<std::uint64_t> calls_{0};
   std::atomic<std::uint64_t> calls_failed_{0};

@@ -11,11 +11,11 @@ namespace leat::transport {
 using session::Event;
 
 ServerCallState::ServerCallState(std::shared_ptr<Connection> connection, Dispatcher& dispatcher,
-                                 Dispatcher::Job job, Event& opened, TimePoint at)
+                                 const Dispatcher::Job& job, Event& opened, TimePoint at)
     : connection_(std::move(connection)),
       dispatcher_(dispatcher),
       alive_(dispatcher.weak_from_this().lock()),
-      job_(std::move(job)),
+      job_(job),
       id_(opened.stream),
       service_(std::move(opened.open->service)),
       method_(std::move(opened.open->method)),
@@ -105,7 +105,7 @@ Handled ServerCallState::run_handler(ServerCall& call) {
   outermost_ = &call;
   std::string what;
   try {
-    return {job_.target.service->handle_call(job_.target.method, call)};
+    return {job_.service->handle_call(job_.index, call)};
   } catch (const std::exception& error) {
     what = service_ + "." + method_ + " raised: " + error.what();
   } catch (...) {

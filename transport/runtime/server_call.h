@@ -20,7 +20,7 @@ namespace leat::transport {
 /// The connection's lock guards what arrives; the rest belongs to the one thread that runs the handler.
 class ServerCallState final : public CallState, public ServerCall, public Context, public Parent {
  public:
-  ServerCallState(std::shared_ptr<Connection> connection, Dispatcher& dispatcher, Dispatcher::Job job,
+  ServerCallState(std::shared_ptr<Connection> connection, Dispatcher& dispatcher, const Dispatcher::Job& job,
                   session::Event& opened, TimePoint at);
 
   /// Starts the handler now if it reads its requests itself; else it starts with the request. Lock held.
@@ -73,7 +73,7 @@ class ServerCallState final : public CallState, public ServerCall, public Contex
   std::shared_ptr<Connection> connection_;
   Dispatcher& dispatcher_;
   std::shared_ptr<Dispatcher> alive_;  // a handler may close and let go of the server that it runs in
-  Dispatcher::Job job_;
+  const Dispatcher::Job job_;
   wire::StreamId id_;
   std::string service_;
   std::string method_;
