@@ -19,7 +19,7 @@ constexpr std::size_t kWriteLimit = 512U << 10U;
 // one write should hold.
 constexpr Duration kBurst = std::chrono::microseconds(50);
 // The same where a write wakes another thread, as libzmq's.
-constexpr Duration kBurstOfHandedOver = std::chrono::microseconds(150);
+constexpr Duration kBurstOfHandedOver = std::chrono::microseconds(300);
 constexpr std::uint64_t kBurstBytes = 16U << 10U;
 // What frames take beside their messages; nothing depends on how much it is.
 constexpr std::uint64_t kFrames = 64;
