@@ -1,5 +1,5 @@
-// A map from ids to what they name, for tables in which entries come and go with every call: no node of its own
-// for an entry, no division, and two neighbouring cache lines for most lookups.
+// A map from ids to what they name, for tables in which entries come and go with every call: no node of its
+// own for an entry, no division, and two neighbouring cache lines for most lookups.
 #pragma once
 
 #include <cstddef>

@@ -330,7 +330,7 @@ class Session final : private FrameSink {
   BandwidthDelay bandwidth_;
   Scheduler scheduler_;
   Queue<Event> events_;
-  Events spare_events_;  // memory for the next ones
+  Events spare_events_;             // memory for the next ones
   std::vector<std::byte> scratch_;  // bodies are written here before they are copied to where they stay
 
   IdMap<std::unique_ptr<Stream>> streams_;

@@ -21,8 +21,8 @@ inline constexpr TimePoint::rep kRealTime = std::numeric_limits<TimePoint::rep>:
 /// The clock on the wall, whatever a test says: for what is about threads and processors, not about peers.
 [[nodiscard]] inline TimePoint real_now() noexcept { return std::chrono::steady_clock::now(); }
 
-/// real_now() as it was last read around the tasks that this thread runs one after another: where one ends the
-/// next one begins, and a clock read costs as much as a twentieth of a small call.
+/// real_now() as it was last read around the tasks that this thread runs one after another: where one ends
+/// the next one begins, and a clock read costs as much as a twentieth of a small call.
 [[nodiscard]] inline TimePoint& task_clock() noexcept {
   thread_local TimePoint at{};
   return at;

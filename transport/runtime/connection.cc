@@ -147,7 +147,8 @@ void Connection::consumed(Lock& lock, wire::StreamId stream, std::uint64_t wire_
 void Connection::flush_soon(Lock& lock, std::uint64_t bytes, TimePoint at) {
   if (corked_by_ == std::this_thread::get_id()) return;
   unflushed_ += bytes + kFrames;
-  if (!keeper_ || unflushed_ >= kBurstBytes || at - written_at_ >= (main_.asks() ? kBurstOfHandedOver : kBurst)) {
+  if (!keeper_ || unflushed_ >= kBurstBytes ||
+      at - written_at_ >= (main_.asks() ? kBurstOfHandedOver : kBurst)) {
     flush(lock);
     return;
   }

@@ -74,8 +74,8 @@ struct ConnectionOptions {
   /// Bytes of bulk that one turn reads, and writes, on the second lane before it looks at the first one
   /// again.
   std::size_t bulk_turn = 256U << 10U;
-  /// The same while calls are active. Reading is the cheaper half; with smaller turns bulk loses more than the
-  /// calls gain, with larger ones it is the other way round (docs/benchmarks.md, "Calls beside bulk").
+  /// The same while calls are active. Reading is the cheaper half; with smaller turns bulk loses more than
+  /// the calls gain, with larger ones it is the other way round (docs/benchmarks.md, "Calls beside bulk").
   std::size_t bulk_read_beside = 128U << 10U;
   std::size_t bulk_write_beside = 64U << 10U;
   /// How long a thread that waits looks for what it waits for before it sleeps, where that pays.

@@ -37,8 +37,8 @@ void Connection::ring_drivers() noexcept {
   bulk_driver_.ring();
 }
 
-Status Connection::drive(Lock& lock, Driver& driver, CallState& state,
-                         const std::function<bool()>& satisfied, TimePoint give_up) {
+Status Connection::drive(Lock& lock, Driver& driver, CallState& state, const std::function<bool()>& satisfied,
+                         TimePoint give_up) {
   if (!driver.wakeup) driver.wakeup.emplace();
   driver.waits = &state;
   driver.since = now_;

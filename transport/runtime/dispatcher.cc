@@ -120,9 +120,8 @@ std::shared_ptr<CallState> Dispatcher::on_request(Connection& connection, sessio
   }
   if (runs == nullptr) runs = &new_runs(*target);
   const Job job{target->service.get(), target->method, runs, opened.stream.channel()};
-  auto call =
-      std::allocate_shared<ServerCallState>(PoolAllocator<ServerCallState>(), connection.shared_from_this(),
-                                            *this, job, opened, at);
+  auto call = std::allocate_shared<ServerCallState>(PoolAllocator<ServerCallState>(),
+                                                    connection.shared_from_this(), *this, job, opened, at);
   if (!call->opened()) return nullptr;
   return call;
 }

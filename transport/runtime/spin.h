@@ -1,6 +1,7 @@
-// Whether a thread that waits should look again and again for a while before it sleeps. To be woken on another
-// core costs 9 to 22 us on a virtual machine, which is as long as a call takes; but looking takes a processor
-// from somebody, so it is done only where answers are known to come that soon, and there is a second processor.
+// Whether a thread that waits should look again and again for a while before it sleeps. To be woken on
+// another core costs 9 to 22 us on a virtual machine, which is as long as a call takes; but looking takes a
+// processor from somebody, so it is done only where answers are known to come that soon, and there is a
+// second processor.
 #pragma once
 
 #include <algorithm>
