@@ -1,12 +1,13 @@
 #include "core/base/pool.h"
 
 #include <array>
+#include <atomic>
 
 namespace leat {
 namespace {
 
 #ifdef NDEBUG
-constexpr std::size_t kKept = 512;  // blocks of a size, for each thread
+std::atomic<std::size_t> most_kept{512};  // blocks of a size, for each thread
 
 struct Free {
   Free* next;
@@ -63,7 +64,7 @@ void Pool::free(void* block, std::size_t size) noexcept {
     return;
   }
   Line& line = lines[line_of(size)];
-  if (line.count >= kKept || ended) {
+  if (line.count >= most_kept.load(std::memory_order_relaxed) || ended) {
     ::operator delete(block);
     return;
   }
@@ -72,7 +73,10 @@ void Pool::free(void* block, std::size_t size) noexcept {
   line.first = new (block) Free{line.first};
   ++line.count;
 }
+
+void Pool::turn_off() noexcept { most_kept.store(0, std::memory_order_relaxed); }
 #else
+void Pool::turn_off() noexcept {}
 void* Pool::allocate(std::size_t size) { return ::operator new(size); }
 void Pool::free(void* block, std::size_t /*size*/) noexcept { ::operator delete(block); }
 #endif

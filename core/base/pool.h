@@ -19,6 +19,8 @@ class Pool {
   [[nodiscard]] static void* allocate(std::size_t size);
   /// `size` as it was asked for.
   static void free(void* block, std::size_t size) noexcept;
+  /// Keeps nothing from now on, for programs that count whose memory is whose.
+  static void turn_off() noexcept;
 };
 
 /// For std::allocate_shared.

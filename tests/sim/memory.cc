@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "core/base/pool.h"
+
 // ThreadSanitizer's runtime has an operator new of its own that can't be replaced: nothing is counted under
 // it.
 #if defined(__has_feature)
@@ -17,6 +19,8 @@ namespace leat::sim {
 namespace {
 
 thread_local Account* current = nullptr;
+// What one side's thread frees must not be the next one's.
+[[maybe_unused]] const bool kUnpooled = (Pool::turn_off(), true);
 
 #ifndef LEAT_SIM_COUNTS_NOTHING
 
