@@ -35,15 +35,15 @@ std::byte* aligned_behind(HeapBlock* block) noexcept {
   return reinterpret_cast<std::byte*>(block + 1) + gap;
 }
 
-template <std::size_t kSize>
+template <std::size_t Size>
 void give_back(Buffer::Block* block) noexcept {
-  Pool::free(block, kSize);
+  Pool::free(block, Size);
 }
 
 /// How a block of this size is freed. A block does not know its size; a function for each of the pool's does.
 auto destroyer(std::size_t size) noexcept {
-  static constexpr auto kDestroyers = []<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
-    return std::array{&give_back<(kIndex + 1) * Pool::kStep>...};
+  static constexpr auto kDestroyers = []<std::size_t... Index>(std::index_sequence<Index...>) {
+    return std::array{&give_back<(Index + 1) * Pool::kStep>...};
   }(std::make_index_sequence<Pool::kMost / Pool::kStep>());
   return size > Pool::kMost ? &give_back<Pool::kMost + 1> : kDestroyers[(size - 1) / Pool::kStep];
 }

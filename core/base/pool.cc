@@ -68,7 +68,7 @@ void Pool::free(void* block, std::size_t size) noexcept {
     ::operator delete(block);
     return;
   }
-  static thread_local const Sweeper sweeper;
+  static thread_local Sweeper sweeper;
   static_cast<void>(sweeper);
   line.first = new (block) Free{line.first};
   ++line.count;
