@@ -24,6 +24,7 @@ constexpr std::size_t kLines = Pool::kMost / Pool::kStep;
 thread_local std::array<Line, kLines> lines;
 thread_local bool ended = false;
 
+#ifndef __wasm__
 /// Gives everything back when the thread ends.
 struct Sweeper {
   Sweeper() = default;
@@ -41,6 +42,7 @@ struct Sweeper {
     }
   }
 };
+#endif
 
 constexpr std::size_t line_of(std::size_t size) noexcept { return (size - 1) / Pool::kStep; }
 #endif
@@ -68,8 +70,10 @@ void Pool::free(void* block, std::size_t size) noexcept {
     ::operator delete(block);
     return;
   }
+#ifndef __wasm__  // where no thread ends
   static thread_local Sweeper sweeper;
   static_cast<void>(sweeper);
+#endif
   line.first = new (block) Free{line.first};
   ++line.count;
 }
