@@ -141,6 +141,30 @@ TEST_P(Lanes, ServeManyThreadsOfCallsBesideBulk) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_P(Lanes, AreHandedOnBetweenThreadsThatPauseAndComeBack) {
+  // Each of the two drives its own lane, and both for a while when the other one pauses for longer than a
+  // driver is waited for.
+  wait_for_lane();
+  CallOptions bulk;
+  bulk.channel = Channel::kBulk;
+  std::thread reader([&] {
+    auto fetch = caller().start({"store", "Fetch", CallKind::kServerStream}, text(""), bulk);
+    ASSERT_TRUE(fetch);
+    for (std::uint32_t i = 0; i < 40; ++i) {
+      if (i % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      const std::optional<Payload> item = (*fetch)->read();
+      ASSERT_TRUE(item) << (*fetch)->finish().to_string();
+      ASSERT_TRUE(matches(*item, Store::kItem, i));
+    }
+    EXPECT_TRUE((*fetch)->finish().ok());
+  });
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    if (i % 3 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(4));
+    echo(64, i);
+  }
+  reader.join();
+}
+
 TEST_P(Lanes, LetABulkCallBeCancelledInItsMiddle) {
   wait_for_lane();
   for (int i = 0; i < 20; ++i) {
