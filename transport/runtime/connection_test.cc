@@ -209,6 +209,34 @@ class Clogged final : public Link {
   std::string remote_ = "ipc:clogged";
 };
 
+/// One whose descriptor tells nothing, with nothing there.
+class Asked final : public Link {
+ public:
+  [[nodiscard]] std::string_view scheme() const noexcept override { return "zmq+tcp"; }
+  [[nodiscard]] const std::string& remote() const noexcept override { return remote_; }
+  [[nodiscard]] int descriptor() const noexcept override { return -1; }
+  [[nodiscard]] bool wants_write() const noexcept override { return false; }
+  [[nodiscard]] bool pending() override { return false; }
+  [[nodiscard]] std::size_t send_budget() const noexcept override { return 1U << 20U; }
+  Result<std::size_t> send(std::span<const Slice> slices) override { return slices.front().bytes.size(); }
+  Result<std::size_t> receive(Receiver& /*receiver*/, std::size_t /*limit*/) override { return 0; }
+  void close() noexcept override {}
+
+ private:
+  std::string remote_ = "zmq+tcp:asked";
+};
+
+TEST(LaneEnds, AskForNoTurnOnceNothingIsLeftToSend) {
+  session::Options acceptor;
+  acceptor.acceptor = true;
+  session::Session session(acceptor, now());
+  LaneEnd lane(Lane::kMain, std::make_unique<Asked>(), session);
+  lane.send_later();
+  EXPECT_TRUE(lane.has_unreported());
+  ASSERT_TRUE(lane.send(1U << 20U, now()).has_value());
+  EXPECT_FALSE(lane.has_unreported()) << "or whoever polls would never sleep again";
+}
+
 TEST(Connections, DoNotLingerOnALinkThatTakesNothing) {
   bool closed = false;
   const auto connection =

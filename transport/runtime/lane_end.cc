@@ -5,7 +5,10 @@
 namespace leat::transport {
 
 Result<std::size_t> LaneEnd::send(std::size_t limit, TimePoint at) {
-  if (!unsent()) return 0;
+  if (!unsent()) {
+    send_again_ = false;  // what was left for later has been given up
+    return 0;
+  }
   std::size_t sent = 0;
   while (!closed_ && sent < limit) {
     if (batch_.empty()) {
